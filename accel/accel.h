@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+#include "hw/core/device.h"
+
+/* Engines that run guest code. They share one CPU state, so a VM can change engine. */
+typedef struct X86State X86State;       /* target/i386/state.h: every guest-visible register */
+typedef struct X86Features X86Features; /* CPUID bits and MSRs by name                       */
+typedef struct DebugPlan DebugPlan;
+typedef struct Accel Accel;
+
+/*
+ * What a vCPU asks of its interrupt controller when the engine has none of its own (IRQCHIP_OURS).
+ * Called on the vCPU's thread while it is outside; each takes the lock it needs. hw/intc/lapic.c
+ * fills it in at realize. LAPIC rules: SDM volume 3, chapter "APIC".
+ */
+typedef struct IntcOps {
+    int (*acknowledge)(Object *intc); /* highest deliverable vector, now in service; -1: none */
+    bool (*msr_read)(Object *intc, uint32_t index, uint64_t *value); /* false: #GP; APIC_BASE, */
+    bool (*msr_write)(Object *intc, uint32_t index, uint64_t value); /* TSC_DEADLINE, 0x800... */
+    uint8_t (*tpr)(Object *intc);                                    /* CR8 is its upper half  */
+    void (*set_tpr)(Object *intc, uint8_t tpr);
+} IntcOps;
+
+/* What is waiting for a vCPU, in Vcpu.events. INTR is a level: the intc's output wire. */
+enum {
+    VCPU_INTR = 1,
+    VCPU_NMI = 2,
+    VCPU_SMI = 4,
+    VCPU_INIT = 8,
+    VCPU_SIPI = 16,
+    VCPU_STOP = 32, /* the machine is paused: stay outside */
+};
+
+typedef struct Vcpu { /* a device: it has properties, reset, state and pins, and can be plugged */
+    Device dev;
+    unsigned id;
+    Accel *accel;
+    X86State *state;
+    uint32_t stale;      /* X86_* sections the engine holds newer than state         */
+    uint32_t changed;    /* X86_* sections state holds newer than the engine         */
+    Clock *clock;        /* its own: LAPIC timers fire on its thread                 */
+    Region root, system; /* system memory, on top its LAPIC page and, in SMM, SMRAM */
+    AddressSpace memory;
+    _Atomic bool inside;   /* private; flickers while a vCPU finds the world stopped */
+    _Atomic uint64_t seen; /* the epoch in which it was last outside */
+    struct VcpuWork *work;
+    void *engine;
+    const IntcOps *intc_ops;
+    Object *intc;
+    _Atomic uint32_t events; /* VCPU_ bits */
+    uint8_t sipi_page;
+} Vcpu;
+
+extern const DeviceClass Vcpu_class;
+
+/* clang-format off */
+typedef enum {
+    EXIT_KICK, EXIT_HALT, EXIT_IRQ_WINDOW, EXIT_SHUTDOWN,
+    EXIT_IO, EXIT_MMIO,     /* only from engines whose CPU is elsewhere (kvm): one instruction each  */
+    EXIT_EOI, EXIT_MSR, EXIT_HYPERCALL, EXIT_SYSTEM, EXIT_DIRTY_FULL, EXIT_DEBUG, EXIT_ERROR
+} ExitKind;
+
+typedef struct VcpuExit {
+    ExitKind kind;
+    union {
+        struct { uint16_t port; uint8_t size; bool write; uint32_t count; void *data; } io;
+        struct { uint64_t addr; uint8_t size; bool write; uint8_t data[8]; } mmio;
+        struct { uint8_t vector; } eoi;
+        struct { uint32_t index; uint64_t value; bool write, refused; } msr;
+        struct { uint64_t number, args[6], result; } hypercall;
+        struct { enum { SYSTEM_RESET, SYSTEM_OFF, SYSTEM_CRASH } what; } system;
+        struct { uint64_t pc, dr6; uint8_t reason; } debug;
+        struct { const char *text; uint8_t insn[15], n; } error;
+    };
+} VcpuExit;
+
+/* Who owns the LAPICs. PIC, IOAPIC and PIT are always ours. */
+typedef enum { IRQCHIP_OURS, IRQCHIP_SPLIT } IrqChip; /* SPLIT: LAPICs in the engine */
+/* clang-format on */
+
+typedef enum { ACCEL_DIRTY_LOG = 1, ACCEL_STEP = 2, ACCEL_DETERMINISTIC = 4 } AccelCaps;
+
+typedef struct MsiMessage {
+    uint64_t addr;
+    uint32_t data;
+    uint16_t requester;
+} MsiMessage;
+
+struct Accel { /* an object: -accel tcg,tb-size=64M sets properties */
+    Object obj;
+    Machine *machine;
+};
+
+typedef struct AccelClass {
+    Class class;
+    uint32_t caps;
+
+    /* Can it run here? If not, say why and what would help: "/dev/kvm: no permission ...". */
+    bool (*usable)(Error **why_not);
+    bool (*supported)(Accel *a, X86Features *out, Error **err); /* before any vCPU exists */
+    bool (*start)(Accel *a, Error **err);                       /* make the VM            */
+    void (*stop)(Accel *a);
+    IrqChip (*irqchip)(Accel *a);
+
+    bool (*vcpu_create)(Vcpu *cpu, Error **err);
+    void (*vcpu_destroy)(Vcpu *cpu);
+    void (*vcpu_run)(Vcpu *cpu, VcpuExit *exit); /* on the vCPU's own thread            */
+    void (*vcpu_kick)(Vcpu *cpu);                /* from any thread or a signal handler */
+
+    void (*pull)(Vcpu *cpu, uint32_t sections); /* engine to cpu->state: X86_LAPIC is one */
+    void (*push)(Vcpu *cpu, uint32_t sections); /* cpu->state to engine                   */
+
+    /* Interrupts. OURS: window and inject; else the engine's LAPIC takes messages. */
+    bool (*irq_window)(Vcpu *cpu, bool want); /* can take one now? if wanted and not: exit when */
+    void (*irq_inject)(Vcpu *cpu, uint8_t vector); /* PIC's vector, or our LAPIC's             */
+    void (*nmi)(Vcpu *cpu);
+    void (*smi)(Vcpu *cpu);
+    void (*init)(Vcpu *cpu);
+    void (*sipi)(Vcpu *cpu, uint8_t page);
+    void (*msi)(Accel *a, MsiMessage message);
+    bool (*route)(Accel *a, unsigned gsi, const MsiMessage *to, Error **err); /* NULL: none */
+    bool (*irqfd)(Accel *a, int fd, int resample_fd, unsigned gsi, bool on, Error **err);
+
+    int64_t (*clock_get)(Accel *a); /* kvmclock; the TSC is in X86State */
+    void (*clock_set)(Accel *a, int64_t ns);
+    bool (*debug)(Vcpu *cpu, const DebugPlan *plan); /* breakpoints, watchpoints, step */
+} AccelClass;
+
+extern const AccelClass Accel_class;
+
+/* "kvm:tcg": the first usable engine; what was passed over, and why, goes to the log. */
+Accel *accel_pick(Machine *m, const char *list, GString *log, Error **err);
+
+/*
+ * Stopping the world. A vCPU is INSIDE while it may hold a host pointer into guest RAM, a TLB entry
+ * in use, a flat view or a code address; waiting for a lock, HLT and device code are OUTSIDE.
+ * vcpus_exclusive() kicks, waits until all are out, runs fn, lets them in again.
+ */
+void vcpus_exclusive(Machine *m, void (*fn)(void *opaque), void *opaque); /* caller outside   */
+void vcpu_post(Vcpu *cpu, void (*fn)(Vcpu *cpu, void *opaque), void *opaque);
+uint64_t machine_epoch(Machine *m); /* ... free it when every vCPU has been outside since:   */
+bool machine_epoch_passed(Machine *m, uint64_t epoch);
+
+/* Something happens to a vCPU: from any thread. It is kicked, and woken if it halts. */
+void vcpu_event(Vcpu *cpu, uint32_t event);    /* VCPU_NMI, VCPU_SMI, VCPU_INIT */
+void vcpu_sipi(Vcpu *cpu, uint8_t page);       /* start-up IPI                  */
+void vcpu_intr(Vcpu *cpu, bool level);         /* the intc's wire               */
+
+/* For engines. enter: waits while the world is stopped, runs posted work first. */
+void vcpu_enter(Vcpu *cpu);
+void vcpu_leave(Vcpu *cpu);
+bool vcpu_wanted(Vcpu *cpu); /* somebody waits for it outside: polled, or after a kick */
