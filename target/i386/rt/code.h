@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which RAM holds decoded code, in grains of 64 bytes, so that code and data that share a page stay
+ * fast. A decoder marks its grains and takes the version, then reads the bytes, and remembers the
+ * version with what it made; a writer stores its bytes, then looks at the grains and, if they are
+ * marked, raises the version and clears them together. Either the decoder saw the new bytes or its
+ * block carries an old version and is never run again. A page whose grains are not 0 has no write
+ * tag in any TLB (RtHost.code_page sees to that when the first grain is set).
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct CodePage {
+    _Atomic uint64_t grains;
+    _Atomic uint32_t version;
+    _Atomic uint32_t lock;
+} CodePage;
+
+/* Bits of the grains that [offset, offset+size) of a page touches; size 1 to 4096. */
+static inline uint64_t code_grains(unsigned offset, unsigned size)
+{
+    unsigned first = offset / 64, last = (offset + size - 1) / 64;
+
+    return (last >= 63 ? ~0ull : (1ull << (last + 1)) - 1) & ~((1ull << first) - 1);
+}
+
+static inline void code_lock(CodePage *p)
+{
+    while (__atomic_exchange_n(&p->lock, 1, __ATOMIC_ACQUIRE)) {
+        __builtin_ia32_pause();
+    }
+}
+
+static inline void code_unlock(CodePage *p)
+{
+    __atomic_store_n(&p->lock, 0, __ATOMIC_RELEASE);
+}
+
+/* Somebody wrote there (vCPU, DMA, debugger), after the bytes. true: code was hit. */
+static inline bool code_written(CodePage *p, unsigned offset, unsigned size)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (__builtin_expect(!(p->grains & code_grains(offset, size)), 1)) {
+        return false;
+    }
+    code_lock(p);
+    p->version++;
+    p->grains = 0;
+    code_unlock(p);
+    return true;
+}
+
+/* Before the bytes are read: the version to remember. *first: the page held no code before. */
+static inline uint32_t code_mark(CodePage *p, uint64_t grains, bool *first)
+{
+    uint32_t version;
+
+    code_lock(p);
+    version = p->version;
+    *first = !p->grains;
+    p->grains |= grains;
+    code_unlock(p);
+    return version;
+}

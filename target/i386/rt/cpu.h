@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The run-time library's CPU: the guest's state, the software TLB and what follows from the state.
+ * Everything in target/i386/rt is built for general registers only and calls nothing outside but
+ * through `c->host` (host.h), because the guest's FPU lives in the host's registers meanwhile. So:
+ * no glib, no libc, no floating point here; errors of the guest are raise()d, which never returns.
+ *
+ * Life of one instruction: s.rip is its address and next_rip that of the one behind it; handlers
+ * that jump set next_rip; the loop stores it to s.rip when the handler is done. A handler that
+ * faults leaves by raise_...() before anything visible has changed.
+ */
+#pragma once
+#include "target/i386/decode/insn.h"
+#include "target/i386/feature.h"
+#include "target/i386/rt/code.h"
+#include "target/i386/state.h"
+
+#include <stddef.h>
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+enum { GUEST_PAGE = 4096, TLB_BITS = 9, TLB_SIZE = 1 << TLB_BITS };
+
+/* One page of one view. A tag is the page's linear address, or TLB_NONE; a write tag is there only
+ * for RAM that may be written without telling anyone (no decoded code, dirty already, not ROM). */
+typedef struct TlbEntry {
+    uint64_t read, write; /* tags */
+    uintptr_t addend;     /* host address = linear address + addend; RAM only */
+    uint64_t attributes;  /* TLB_GLOBAL ... */
+} TlbEntry;
+
+#define TLB_NONE 1ull /* not page aligned: equals no tag */
+enum { TLB_GLOBAL = 1, TLB_LARGE = 2 };
+
+/* Data accesses go through the view that CPL, CR4.SMAP and EFLAGS.AC select. VIEW_SLOW is never
+ * filled: everything goes the slow way (alignment checks on, data breakpoints armed). */
+typedef enum { VIEW_USER, VIEW_KERNEL, VIEW_KERNEL_SMAP, VIEW_SLOW, VIEW_COUNT } View;
+
+/* What an access is. ACCESS_SYSTEM may be added: descriptor tables, TSS: as CPL 0, whatever CPL is.
+ */
+typedef enum { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_FETCH = 2, ACCESS_SYSTEM = 4 } AccessKind;
+
+/* What is behind a page of guest-physical memory; filled by host->page. */
+typedef struct PhysPage {
+    uint64_t phys;   /* page address (A20 applied); ~0: none                        */
+    uint8_t *host;   /* NULL: device or hole: host->mmio_read and mmio_write        */
+    void *ram;       /* struct Ram, for host->dirty                                 */
+    uint64_t ram_at; /* offset in it                                               */
+    CodePage *code;  /* NULL where there is no RAM                                  */
+    bool readonly;   /* writes are dropped (ROM) or go to mmio_write (flash)        */
+    bool logged;     /* some client wants to know of writes: host->dirty            */
+} PhysPage;
+
+enum { PHYS_CACHE = 256 };
+
+typedef struct LastException { /* for the triple-fault report and -d int */
+    uint8_t vector;
+    bool soft, has_error;
+    uint16_t cs;
+    uint32_t error;
+    uint64_t rip, cr2, rsp;
+} LastException;
+
+enum { LAST_EXCEPTIONS = 8 };
+
+typedef struct Cpu {
+    X86State s;
+
+    uint64_t next_rip;
+    const Insn *insn; /* running; NULL between                                            */
+    TlbEntry *tlb;    /* of the current view: tlb_view[view]                              */
+    uint8_t view, cpl;
+    uint8_t code_size;  /* CodeSize of CS                                                   */
+    uint8_t stack_size; /* bytes of the stack pointer: 2, 4, 8                              */
+    bool flat;          /* ES CS SS DS: base 0 and no limit (or 64-bit): skip the checks    */
+    uint32_t mode;      /* mode key: all that decoding and binding depend on                */
+    _Atomic uint32_t attention; /* not 0: leave rt_run() before the next instruction           */
+    bool block_break; /* end this run of decoded instructions after the current one       */
+    bool fpu_live;    /* the guest's FPU is in the host's registers                       */
+    uint64_t retired; /* instructions, for figures                                        */
+
+    /* Exceptions in flight: raise_...() fills these and unwinds to the loop. */
+    void *unwind[5]; /* __builtin_setjmp's */
+    uint8_t exc_vector;
+    bool exc_pending, exc_has_error;
+    uint32_t exc_error;
+    uint64_t exc_cr2;
+    uint8_t delivering; /* vector being delivered plus 1, for double faults; 0: none */
+    LastException last[LAST_EXCEPTIONS];
+    unsigned last_count;
+    char why[160]; /* what was wrong with the last bad descriptor or page entry, in words */
+
+    const struct RtHost *host;
+    void *vcpu; /* struct Vcpu, for the host side */
+    const X86Features *features;
+    uint8_t phys_bits, linear_bits; /* 36 to 52; 48 or 57: what the model has */
+
+    struct BlockCache *blocks; /* decoded code (block.c)  */
+    struct FpuHost *fpu;       /* save image, stubs       */
+
+    PhysPage phys[PHYS_CACHE];
+    TlbEntry tlb_view[VIEW_COUNT][TLB_SIZE] __attribute__((aligned(64)));
+} Cpu;
+
+/* Raise a fault at the current instruction. Never returns: unwinds to the loop. */
+_Noreturn void raise_fault(Cpu *c, uint8_t vector);
+_Noreturn void raise_error(Cpu *c, uint8_t vector, uint32_t error);
+_Noreturn void raise_page_fault(Cpu *c, uint64_t linear, uint32_t error);
+_Noreturn void
+unwind(Cpu *c); /* leave the instruction without an exception: it starts again later */
+
+/* Derive cpl, view, code_size, flat, stack_size and mode from the state, after anything they depend
+ * on has changed (segments, CR0, CR4, EFER, EFLAGS.AC/VM/TF, DR7, XCR0, SMM). Ends the block. */
+void cpu_mode_changed(Cpu *c);
+
+static inline bool cpu_has(const Cpu *c, X86Feature f)
+{
+    return feature_has(c->features, f);
+}

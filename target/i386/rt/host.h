@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the run-time library asks of the world around it: one constant table of functions, filled in
+ * by accel/tcg. Each is reached through HOST_CALL or HOST_DO: the guest's FPU is saved and our own
+ * control words are loaded first (the gate). Those marked `leaves` also step outside, because they
+ * take locks or run device code: TLB, PhysPages and decoded blocks may change under the caller.
+ */
+#pragma once
+#include "target/i386/rt/cpu.h"
+
+typedef struct RtHost {
+    /* Physical page -> what is there. Stays inside: reads the vCPU's flat view. */
+    void (*page)(Cpu *c, uint64_t phys, PhysPage *out);
+
+    /* Devices, holes, flash. leaves. size: 1, 2, 4, 8; ports 1, 2, 4. */
+    uint64_t (*mmio_read)(Cpu *c, uint64_t phys, unsigned size);
+    void (*mmio_write)(Cpu *c, uint64_t phys, uint64_t value, unsigned size);
+    uint32_t (*port_read)(Cpu *c, uint16_t port, unsigned size);
+    void (*port_write)(Cpu *c, uint16_t port, uint32_t value, unsigned size);
+
+    /* RAM was written: mark it for display and migration. Stays inside. */
+    void (*dirty)(Cpu *c, const PhysPage *page, unsigned offset, unsigned size);
+
+    /* The first decoded code of a page: no vCPU may keep a write tag for it. leaves. */
+    void (*code_page)(Cpu *c, CodePage *page);
+
+    /* A locked access that crosses pages or hits a device: fn runs with the world stopped. leaves.
+     */
+    void (*exclusive)(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque);
+
+    /* LAPIC registers behind MSRs (0x1b, 0x6e0, 0x800 to 0x8ff) and CR8. leaves. false: #GP. */
+    bool (*apic_msr_read)(Cpu *c, uint32_t index, uint64_t *value);
+    bool (*apic_msr_write)(Cpu *c, uint32_t index, uint64_t value);
+    uint8_t (*tpr)(Cpu *c);
+    void (*set_tpr)(Cpu *c, uint8_t tpr);
+
+    uint64_t (*tsc)(Cpu *c); /* before s.tsc_offset */
+    bool (*random)(Cpu *c, uint64_t *value);
+    void (*cpuid)(Cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+    void (*log_interrupt)(Cpu *c, const LastException *e);           /* -d int  */
+    void (*log_exec)(Cpu *c, uint64_t rip);                          /* -d exec */
+    void (*unimplemented)(Cpu *c, const char *what, uint64_t value); /* rate-limited guest log */
+    void (*smm_changed)(Cpu *c); /* s.smm: the vCPU's view of memory. leaves */
+} RtHost;
+
+/* Around every call through the table; in fpu_gate.c. Cheap when the FPU is not live. */
+void gate_out(Cpu *c);
+void gate_in(Cpu *c);
+
+/* clang-format off */
+#define HOST_CALL(c, fn, ...)                                   \
+    ({                                                          \
+        gate_out(c);                                            \
+        __auto_type value_ = (c)->host->fn((c), ##__VA_ARGS__); \
+        gate_in(c);                                             \
+        value_;                                                 \
+    })
+#define HOST_DO(c, fn, ...)                  \
+    do {                                     \
+        gate_out(c);                         \
+        (c)->host->fn((c), ##__VA_ARGS__);   \
+        gate_in(c);                          \
+    } while (0)
+/* clang-format on */

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest memory from inside an instruction: address forming, segment checks, the TLB's fast way.
+ * The slow way (mem.c, walk.c): page walk, permissions, A/D bits, page crossing, MMIO, code pages.
+ * SDM volume 3, "Protected-mode memory management", "Paging"; volume 1, "Operand addressing".
+ *
+ * All functions may raise. Values travel in uint64_t, zero-extended. A store that crosses a page
+ * checks both pages before it writes anything.
+ */
+#pragma once
+#include "target/i386/rt/cpu.h"
+
+/* Slow ways: any alignment, any page, RAM or not. size: 1, 2, 4, 8. */
+uint64_t mem_read_slow(Cpu *c, uint64_t linear, unsigned size, AccessKind kind);
+void mem_write_slow(Cpu *c, uint64_t linear, uint64_t value, unsigned size, AccessKind kind);
+
+/* Blocks of any size up to two pages (FXSAVE, vectors, descriptors): all pages are checked first.
+ */
+void mem_read_block(Cpu *c, uint64_t linear, void *to, unsigned size, AccessKind kind);
+void mem_write_block(Cpu *c, uint64_t linear, const void *from, unsigned size, AccessKind kind);
+
+/* Would it fault? Raises if so; changes only A and D bits and the TLB. */
+void mem_probe(Cpu *c, uint64_t linear, unsigned size, AccessKind kind);
+
+/* Host address of [linear, linear+size) where all of it is RAM in one page that may be written;
+ * NULL: device, page crossing, ROM. Raises what a write would raise. After the store the caller
+ * tells mem_written() (code and dirty marks). For locked and read-modify-write instructions. */
+uint8_t *mem_pointer_slow(Cpu *c, uint64_t linear, unsigned size);
+void mem_written(Cpu *c, uint64_t linear, unsigned size);
+
+/* Guest-physical accesses (page walk, SMM save area): never raise. */
+uint64_t phys_read(Cpu *c, uint64_t phys, unsigned size);
+void phys_write(Cpu *c, uint64_t phys, uint64_t value, unsigned size);
+PhysPage *phys_page(Cpu *c, uint64_t phys); /* cached; good until the next call that may leave */
+
+/* Translate for an instruction fetch at a linear address: the physical one, or raises #PF, #GP. */
+uint64_t mem_fetch_address(Cpu *c, uint64_t linear);
+
+/* Empty the TLB, on the vCPU's own thread or with the world stopped. */
+void tlb_flush(Cpu *c, bool global_too);
+void tlb_flush_page(Cpu *c, uint64_t linear);
+void tlb_drop_writes(Cpu *c); /* all write tags: a page got code or became clean          */
+void phys_flush(Cpu *c); /* the memory map changed: forget PhysPages, TLB and blocks' addresses */
+
+static inline TlbEntry *tlb_at(Cpu *c, uint64_t linear)
+{
+    return &c->tlb[linear / GUEST_PAGE % TLB_SIZE];
+}
+
+/* Is [linear, linear+size) inside the page with this tag? One comparison for page and crossing. */
+static inline bool tlb_hit(uint64_t tag, uint64_t linear, unsigned size)
+{
+    return (linear ^ tag) <= GUEST_PAGE - size;
+}
+
+static inline void *tlb_host(const TlbEntry *e, uint64_t linear)
+{
+    return (void *)(uintptr_t)(linear + e->addend);
+}
+
+/* One host access of that size: guests count on single copies being atomic when aligned. */
+static inline uint64_t host_load(const void *p, unsigned size)
+{
+    switch (size) {
+    case 1:
+        return *(const volatile uint8_t *)p;
+    case 2:
+        return *(const volatile uint16_t *)p;
+    case 4:
+        return *(const volatile uint32_t *)p;
+    default:
+        return *(const volatile uint64_t *)p;
+    }
+}
+
+static inline void host_store(void *p, uint64_t value, unsigned size)
+{
+    switch (size) {
+    case 1:
+        *(volatile uint8_t *)p = value;
+        break;
+    case 2:
+        *(volatile uint16_t *)p = value;
+        break;
+    case 4:
+        *(volatile uint32_t *)p = value;
+        break;
+    default:
+        *(volatile uint64_t *)p = value;
+    }
+}
+
+/* Linear addresses, with the current view's rights. */
+static inline uint64_t mem_read(Cpu *c, uint64_t linear, unsigned size)
+{
+    TlbEntry *e = tlb_at(c, linear);
+
+    if (likely(tlb_hit(e->read, linear, size))) {
+        return host_load(tlb_host(e, linear), size);
+    }
+    return mem_read_slow(c, linear, size, ACCESS_READ);
+}
+
+static inline void mem_write(Cpu *c, uint64_t linear, uint64_t value, unsigned size)
+{
+    TlbEntry *e = tlb_at(c, linear);
+
+    if (likely(tlb_hit(e->write, linear, size))) {
+        host_store(tlb_host(e, linear), value, size);
+    } else {
+        mem_write_slow(c, linear, value, size, ACCESS_WRITE);
+    }
+}
+
+/* For read-modify-write, the fast way only: NULL means mem_pointer_slow(), then mem_written(). */
+static inline uint8_t *mem_pointer(Cpu *c, uint64_t linear, unsigned size)
+{
+    TlbEntry *e = tlb_at(c, linear);
+
+    return likely(tlb_hit(e->write, linear, size)) ? tlb_host(e, linear) : NULL;
+}
+
+/* ---- addresses ---- */
+
+/* Checks seg:offset for [offset, offset+size) and gives the linear address. Raises #GP, #SS. In
+ * 64-bit mode only FS and GS have bases; canonical form is checked in the slow way (no tag matches
+ * another address), where the segment decides between #GP and #SS: c->insn->seg, or the stack. */
+uint64_t seg_linear_slow(Cpu *c, unsigned seg, uint64_t offset, unsigned size, bool write);
+
+static inline uint64_t seg_linear(Cpu *c, unsigned seg, uint64_t offset, unsigned size, bool write)
+{
+    if (likely(c->flat && seg < SEG_FS)) {
+        return c->code_size == CODE_64 ? offset : (uint32_t)offset;
+    }
+    if (likely(c->code_size == CODE_64)) {
+        return offset + (seg >= SEG_FS ? c->s.seg[seg].base : 0);
+    }
+    return seg_linear_slow(c, seg, offset, size, write);
+}
+
+static inline uint64_t addr_wrap(uint64_t at, unsigned addrsize)
+{
+    return addrsize == 8 ? at : addrsize == 4 ? (uint32_t)at : (uint16_t)at;
+}
+
+/* Offset of the memory operand, wrapped to the address size. */
+static inline uint64_t insn_offset(const Cpu *c, const Insn *i)
+{
+    uint64_t at = (int64_t)i->disp;
+
+    if (i->base < 16) {
+        at += c->s.gpr[i->base];
+    } else if (i->base == REG_IP) {
+        at += c->next_rip;
+    }
+    if (i->index < 16) {
+        at += c->s.gpr[i->index] << i->scale;
+    }
+    return addr_wrap(at, i->addrsize);
+}
+
+static inline uint64_t insn_linear(Cpu *c, const Insn *i, unsigned size, bool write)
+{
+    return seg_linear(c, i->seg, insn_offset(c, i), size, write);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The run-time library: what the engine (accel/tcg) calls, and what its parts offer each other.
+ * The engine owns the memory of the Cpu (page aligned) and calls on the vCPU's thread, inside.
+ */
+#pragma once
+#include "target/i386/rt/cpu.h"
+
+typedef enum {
+    RT_KICK,     /* attention was set, or the window opened: look, then call again */
+    RT_HALT,     /* HLT or MWAIT: s.activity says so                               */
+    RT_SHUTDOWN, /* triple fault: c->last and c->why tell the story                */
+} RtExit;
+
+/* After the memory was zeroed and host, features, vcpu, phys_bits, linear_bits were set. arena:
+ * host memory for decoded blocks, zeroed, kept by the engine. */
+void rt_init(Cpu *c, void *arena, size_t arena_bytes);
+
+/* RESET, or INIT (SDM volume 3, "Processor state after reset"). bsp: it runs; else waits for SIPI.
+ */
+void rt_reset(Cpu *c, bool init, bool bsp);
+void rt_sipi(Cpu *c, uint8_t page); /* in CPU_WAIT_SIPI */
+
+/* Run until something is wanted. Loads the guest's FPU when first needed, saves it on the way out.
+ */
+RtExit rt_run(Cpu *c);
+
+/* The state was changed from outside (load, push, debugger): derive everything anew. */
+void rt_state_loaded(Cpu *c);
+/* s.fpu is brought up to date from the save image, and back. */
+void fpu_store_image(Cpu *c);
+void fpu_load_image(Cpu *c);
+
+/* Interrupts, between calls of rt_run(). */
+bool rt_can_interrupt(const Cpu *c);       /* IF set, no shadow                                */
+void rt_want_window(Cpu *c, bool want);    /* rt_run() comes back when rt_can_interrupt()       */
+void rt_interrupt(Cpu *c, uint8_t vector); /* external, acknowledged already; ends CPU_HALTED  */
+bool rt_can_nmi(const Cpu *c);
+void rt_nmi(Cpu *c);
+bool rt_can_smi(const Cpu *c);
+void rt_smi(Cpu *c);
+
+/* ---- between the parts of the library ---- */
+
+/* Handlers by instruction; NULL: not mine. The loop asks in this order when it has decoded one and
+ * the model has its feature. They may specialise by operands, c->mode, and fill i->aux. */
+InsnRun *bind_integer(Cpu *c, Insn *i);
+InsnRun *bind_system(Cpu *c, Insn *i);
+InsnRun *bind_vector(Cpu *c, Insn *i);     /* x87, MMX, SSE, AVX, FXSAVE, XSAVE ... */
+void run_undefined(Cpu *c, const Insn *i); /* #UD */
+
+/* Deliver an interrupt or exception through the IVT, IDT or a task gate (except.c). May raise: the
+ * loop then makes a double or triple fault of it. soft: INT n, INT3, INTO. next: return address. */
+void deliver(Cpu *c, uint8_t vector, bool soft, bool has_error, uint32_t error, uint64_t next);
+
+/* After unwind() with exc_pending: deliver it, with #DF and shutdown rules. false: triple fault.
+ * Sets up its own unwinding. */
+bool deliver_pending(Cpu *c);
+
+/* Load a segment register with all checks (MOV, POP, LDS ...). */
+void seg_load(Cpu *c, unsigned seg, uint16_t selector);
+
+/* Near branch: checks the limit or canonical form, #GP(0), then sets next_rip. size: operand size.
+ */
+void jump_near(Cpu *c, uint64_t target, unsigned size);
+
+/* I/O permission: IOPL and the TSS bitmap; #GP(0). */
+void io_check(Cpu *c, uint16_t port, unsigned size);
+
+/* #NM, #MF, #UD by CR0.EM/TS/MP/NE, CR4.OSFXSR/OSXSAVE, XCR0, as an instruction of that kind. */
+typedef enum {
+    FPU_X87,
+    FPU_WAIT,
+    FPU_MMX,
+    FPU_SSE,
+    FPU_AVX,
+    FPU_AVX512,
+    FPU_FXSAVE,
+    FPU_XSAVE,
+} FpuKind;
+void fpu_check(Cpu *c, FpuKind kind);
+void fpu_reset(Cpu *c, bool init);
+
+/* Stack with the stack's own size and SS checks. rSP moves only when the access has succeeded. */
+void push(Cpu *c, uint64_t value, unsigned size);
+uint64_t pop(Cpu *c, unsigned size);
