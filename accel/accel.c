@@ -21,7 +21,7 @@ Accel *accel_pick(Machine *m, const char *list, GString *log, Error **err)
         const Class *c = class_find(name[i]);
         Error *why = NULL;
 
-        if (!c || c->parent != &Accel_class.class) {
+        if (!c || !class_is(c, &Accel_class)) {
             error_set(&why, "there is no engine of that name");
         } else if (((const AccelClass *)c)->usable(&why)) {
             Accel *a = CAST(Accel, object_new(c, &m->obj, "accel"));

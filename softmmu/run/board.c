@@ -68,14 +68,6 @@ MachineConfig *machine_config(Machine *m)
     return &m->config;
 }
 
-static bool is_board(const Class *c)
-{
-    while (c && c != &Machine_class) {
-        c = c->parent;
-    }
-    return c;
-}
-
 const MachineClass *machine_class_find(const char *name, Error **err)
 {
     Nearest near = {name};
@@ -83,7 +75,7 @@ const MachineClass *machine_class_find(const char *name, Error **err)
     for (const Class *const *at = __start_classes; at < __stop_classes; at++) {
         const MachineClass *c = (const MachineClass *)*at;
 
-        if (!is_board(*at)) {
+        if (!class_is(*at, &Machine_class)) {
             continue;
         }
         if (!strcmp(c->name, name) || !g_strcmp0(c->alias, name) || !strcmp(c->class.name, name)) {
@@ -103,14 +95,27 @@ const MachineClass *machine_class_find(const char *name, Error **err)
     return NULL;
 }
 
-Machine *machine_new_class(const MachineClass *class)
-{
-    return (Machine *)object_new(&class->class, NULL, "machine");
-}
-
 const MachineClass *machine_class_of(const Machine *m)
 {
     return m->obj.class == &Machine_class ? NULL : (const MachineClass *)m->obj.class;
+}
+
+/* QEMU's rule: a -global of a class is one of all classes derived from it. */
+bool machine_globals(Machine *m, Object *obj, Error **err)
+{
+    for (guint i = 0; i < m->config.globals->len; i++) {
+        GlobalProp *g = m->config.globals->pdata[i];
+        const Class *c = class_find(g->driver);
+
+        if (!c || !object_is(obj, c)) {
+            continue;
+        }
+        g->used = true;
+        if (!prop_set(obj, g->property, TEXT(g->value), err)) {
+            return error_prefix(err, "-global %s.%s=%s: ", g->driver, g->property, g->value);
+        }
+    }
+    return true;
 }
 
 char *machine_find_file(Machine *m, const char *name)

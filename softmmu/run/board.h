@@ -85,8 +85,11 @@ MachineConfig *machine_config(Machine *m);
 /* Find "pc", "pc-i440fx-7.2" or "pc-i440fx-7.2-machine"; else an error with the nearest name. */
 const MachineClass *machine_class_find(const char *name, Error **err);
 
-/* A machine of that class with a default configuration (128 MB, one CPU). */
-Machine *machine_new_class(const MachineClass *class);
+/* A machine of that class (&c->class) with a default configuration: 128 MB, one CPU. */
+Machine *machine_new_class(const Class *class);
+
+/* Apply the -globals that name a class of obj. */
+bool machine_globals(Machine *m, Object *obj, Error **err);
 
 /* The class of m; NULL for the bare machines of unit tests. */
 const MachineClass *machine_class_of(const Machine *m);
