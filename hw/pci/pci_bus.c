@@ -102,26 +102,42 @@ bool pci_wire(PciDevice *pci, Error **err)
                     err);
 }
 
+static bool is_fixed(const PciDevice *pci)
+{
+    return ((const PciDeviceClass *)pci->dev.obj.class)->fixed;
+}
+
 static bool pci_ask(Bus *bus, Device *dev, Error **err)
 {
     PciBus *b = CAST(PciBus, bus);
     PciDevice *pci = CAST(PciDevice, dev);
 
-    if (!b->hotplug || ((const PciDeviceClass *)dev->obj.class)->fixed) {
+    if (!b->hotplug || is_fixed(pci)) {
         return error_set(err, "%s cannot be unplugged", dev->obj.name);
     }
-    b->ask(b->hotplug, pci);
+    b->moved(b->hotplug, pci, false);
     return true;
+}
+
+uint32_t pci_removable(const PciBus *bus)
+{
+    uint32_t slots = 0, fixed = 0;
+
+    for (unsigned devfn = 0; devfn < ALL; devfn++) {
+        const PciDevice *pci = bus->slot[devfn];
+
+        slots |= pci ? 1u << (devfn >> 3) : 0;
+        fixed |= pci && is_fixed(pci) ? 1u << (devfn >> 3) : 0;
+    }
+    return slots & ~fixed;
 }
 
 void pci_eject(PciBus *bus, uint32_t slots)
 {
+    slots &= pci_removable(bus);
     for (unsigned devfn = 0; devfn < ALL; devfn++) {
-        PciDevice *pci = bus->slot[devfn];
-
-        if (pci && slots >> (devfn >> 3) & 1 &&
-            !((const PciDeviceClass *)pci->dev.obj.class)->fixed) {
-            device_remove(&pci->dev);
+        if (bus->slot[devfn] && slots >> (devfn >> 3) & 1) {
+            device_remove(&bus->slot[devfn]->dev);
         }
     }
 }
