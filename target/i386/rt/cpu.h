@@ -12,7 +12,7 @@
 #pragma once
 #include "target/i386/decode/insn.h"
 #include "target/i386/feature.h"
-#include "target/i386/rt/code.h"
+#include "softmmu/memory/code.h"
 #include "target/i386/state.h"
 
 #include <stddef.h>

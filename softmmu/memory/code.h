@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
+ * Plain C: also read by the run-time library (target/i386/rt), which knows no GLib.
+ *
  * Which RAM holds decoded code, in grains of 64 bytes, so that code and data that share a page stay
  * fast. A decoder marks its grains and takes the version, then reads the bytes, and remembers the
  * version with what it made; a writer stores its bytes, then looks at the grains and, if they are
