@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Firmware configuration device, as firmware for virtual machines expects it (the Linux kernel's
+ * Documentation/ABI/testing/sysfs-firmware-qemu_fw_cfg, SeaBIOS and OVMF): selector at port 0x510,
+ * data at 0x511, a DMA address of 64 big-endian bits at 0x514 whose lower half starts the transfer.
+ * Not modelled: items that the guest may write.
+ */
+#include "hw/firmware/fw_cfg.h"
+
+#include "softmmu/run/machine.h"
+#include "util/trace.h"
+
+#include <string.h>
+
+enum { SELECT = 0, DATA = 1, DMA = 4, PORT = 0x510 };
+enum { NAME_MAX_ = 55, FILES_MAX = 0x100, CHUNK = 4096 };
+enum { ID_PORTS = 1, ID_DMA = 2 };
+enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16 };
+
+static const uint64_t dma_signature = 0x51454d5520434647; /* "QEMU CFG" */
+
+typedef struct Item {
+    GBytes *bytes;
+    char *name; /* of a file */
+    GBytes *(*make)(Machine *m);
+} Item;
+
+struct FwCfg {
+    Device dev;
+    Region ports, dma;
+    GHashTable *numbered; /* key -> GBytes */
+    GPtrArray *files;     /* Item *, sorted by name once the directory was made */
+    GPtrArray *boot;      /* Boot *, sorted by index */
+    bool complete;        /* the directory was made: nothing more can be added */
+    uint16_t key;
+    uint32_t offset;
+    uint64_t dma_address;
+};
+
+typedef struct Boot {
+    int32_t index;
+    char *path;
+} Boot;
+
+typedef struct DirectoryEntry { /* big-endian */
+    uint32_t size;
+    uint16_t select, reserved;
+    char name[NAME_MAX_ + 1];
+} DirectoryEntry;
+
+typedef struct DmaRequest { /* in guest memory, big-endian */
+    uint32_t control, length;
+    uint64_t address;
+} DmaRequest;
+
+/* ---- items ---- */
+
+void fw_cfg_take(FwCfg *f, uint16_t key, GBytes *bytes)
+{
+    g_hash_table_insert(f->numbered, GUINT_TO_POINTER((guint)key), bytes);
+}
+
+void fw_cfg_item(FwCfg *f, uint16_t key, const void *data, size_t n)
+{
+    fw_cfg_take(f, key, g_bytes_new(data, n));
+}
+
+void fw_cfg_number(FwCfg *f, uint16_t key, uint64_t value, unsigned size)
+{
+    fw_cfg_item(f, key, &value, size);
+}
+
+static Item *file_find(FwCfg *f, const char *name)
+{
+    for (guint i = 0; i < f->files->len; i++) {
+        Item *item = f->files->pdata[i];
+
+        if (!strcmp(item->name, name)) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+static Item *file_add(FwCfg *f, const char *name, Error **err)
+{
+    Item *item = file_find(f, name);
+
+    if (strlen(name) > NAME_MAX_) {
+        error_set(err, "firmware file name %s is longer than %d characters", name, NAME_MAX_);
+        return NULL;
+    }
+    if (!item && (f->files->len == FILES_MAX || f->complete)) {
+        error_set(err, "no room for firmware file %s", name);
+        return NULL;
+    }
+    if (!item) {
+        item = g_new0(Item, 1);
+        item->name = g_strdup(name);
+        g_ptr_array_add(f->files, item);
+    }
+    return item;
+}
+
+bool fw_cfg_file(FwCfg *f, const char *name, const void *data, size_t n, Error **err)
+{
+    Item *item = file_add(f, name, err);
+
+    if (item) {
+        g_clear_pointer(&item->bytes, g_bytes_unref);
+        item->bytes = g_bytes_new(data, n);
+        item->make = NULL;
+    }
+    return item;
+}
+
+bool fw_cfg_lazy(FwCfg *f, const char *name, GBytes *(*make)(Machine *m), Error **err)
+{
+    Item *item = file_add(f, name, err);
+
+    if (item) {
+        g_clear_pointer(&item->bytes, g_bytes_unref);
+        item->make = make;
+    }
+    return item;
+}
+
+/* ---- boot order ---- */
+
+bool fw_cfg_boot(FwCfg *f, int32_t index, const char *path, Error **err)
+{
+    guint at = 0;
+
+    for (; at < f->boot->len && ((Boot *)f->boot->pdata[at])->index <= index; at++) {
+        const Boot *b = f->boot->pdata[at];
+
+        if (b->index == index) {
+            return error_set(err, "bootindex %d is taken by %s", index, b->path);
+        }
+    }
+    Boot *new = g_new0(Boot, 1);
+
+    *new = (Boot){index, g_strdup(path)};
+    g_ptr_array_insert(f->boot, at, new);
+    return true;
+}
+
+static GBytes *boot_order(FwCfg *f)
+{
+    GString *text = g_string_new("");
+
+    for (guint i = 0; i < f->boot->len; i++) {
+        g_string_append_printf(text, "%s%s", i ? "\n" : "", ((Boot *)f->boot->pdata[i])->path);
+    }
+    gsize n = text->len + 1; /* with its end */
+
+    return g_bytes_new_take(g_string_free(text, FALSE), n);
+}
+
+/* ---- directory ---- */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(Item *const *)a)->name, (*(Item *const *)b)->name);
+}
+
+static void make_files(FwCfg *f)
+{
+    for (guint i = 0; i < f->files->len;) {
+        Item *item = f->files->pdata[i];
+
+        if (!item->bytes) {
+            item->bytes = item->make(f->dev.machine);
+        }
+        if (item->bytes) {
+            i++;
+        } else {
+            g_ptr_array_remove_index(f->files, i);
+        }
+    }
+    if (f->boot->len && !file_find(f, "bootorder")) {
+        file_add(f, "bootorder", NULL)->bytes = boot_order(f);
+    }
+    g_ptr_array_sort(f->files, by_name);
+}
+
+/* Files are made, sorted and numbered when somebody first asks what there is. */
+static void complete(FwCfg *f)
+{
+    if (f->complete) {
+        return;
+    }
+    make_files(f);
+    f->complete = true;
+    g_autoptr(GByteArray) all = g_byte_array_new();
+    uint32_t count = GUINT32_TO_BE(f->files->len);
+
+    g_byte_array_append(all, (void *)&count, 4);
+    for (guint i = 0; i < f->files->len; i++) {
+        Item *item = f->files->pdata[i];
+        DirectoryEntry e = {GUINT32_TO_BE(g_bytes_get_size(item->bytes)),
+                            GUINT16_TO_BE(FW_CFG_FILES + i), 0, ""};
+
+        g_strlcpy(e.name, item->name, sizeof e.name);
+        g_byte_array_append(all, (void *)&e, sizeof e);
+    }
+    fw_cfg_item(f, FW_CFG_DIRECTORY, all->data, all->len);
+}
+
+GBytes *fw_cfg_find(FwCfg *f, const char *name)
+{
+    complete(f);
+    Item *item = file_find(f, name);
+
+    return item ? item->bytes : NULL;
+}
+
+static const uint8_t *item_bytes(FwCfg *f, size_t *n)
+{
+    guint file = f->key - FW_CFG_FILES;
+    GBytes *bytes = NULL;
+
+    if (f->key == FW_CFG_DIRECTORY || f->key >= FW_CFG_FILES) {
+        complete(f);
+    }
+    if (f->key >= FW_CFG_FILES && file < f->files->len) {
+        bytes = ((Item *)f->files->pdata[file])->bytes;
+    } else {
+        bytes = g_hash_table_lookup(f->numbered, GUINT_TO_POINTER((guint)f->key));
+    }
+    *n = 0;
+    return bytes ? g_bytes_get_data(bytes, n) : NULL;
+}
+
+/* ---- registers ---- */
+
+static void select_item(FwCfg *f, uint16_t key)
+{
+    f->key = key & 0xbfff; /* bit 14 asks for writing */
+    f->offset = 0;
+}
+
+static MemResult ports_read(FwCfg *f, Io *io)
+{
+    size_t n;
+
+    io->value = 0;
+    if (io->offset != DATA || io->size != 1) {
+        return MEM_OK;
+    }
+    const uint8_t *data = item_bytes(f, &n);
+
+    io->value = f->offset < n ? data[f->offset] : 0;
+    f->offset += !io->by.debug && f->offset < n;
+    f->dev.quiet = true;
+    return MEM_OK;
+}
+
+static MemResult ports_write(FwCfg *f, Io *io)
+{
+    if (io->offset == SELECT && io->size == 2) {
+        select_item(f, io->value);
+    }
+    return MEM_OK;
+}
+
+/* Behind an item's end there are zeros. False: there is no memory. */
+static bool copy_out(FwCfg *f, uint64_t to, uint32_t length)
+{
+    static const uint8_t zeros[CHUNK];
+    AddressSpace *as = machine_space(f->dev.machine);
+    size_t n;
+    const uint8_t *data = item_bytes(f, &n);
+    uint32_t have = f->offset < n ? MIN(n - f->offset, length) : 0;
+
+    if (have && mem_write(as, (Access){0}, to, data + f->offset, have) != MEM_OK) {
+        return false;
+    }
+    f->offset += have;
+    for (uint32_t done = have, step; done < length; done += step) {
+        step = MIN(length - done, CHUNK);
+        if (mem_write(as, (Access){0}, to + done, zeros, step) != MEM_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint32_t dma_carry_out(FwCfg *f, uint32_t control, uint32_t length, uint64_t address)
+{
+    size_t n;
+
+    if (control & DMA_SELECT) {
+        select_item(f, control >> 16);
+    }
+    if (control & DMA_READ) {
+        return copy_out(f, address, length) ? 0 : DMA_ERROR;
+    }
+    if (control & DMA_WRITE) {
+        return DMA_ERROR;
+    }
+    if (control & DMA_SKIP) {
+        item_bytes(f, &n);
+        f->offset = MIN((uint64_t)f->offset + length, MAX(n, f->offset));
+    }
+    return 0;
+}
+
+static void dma_start(FwCfg *f)
+{
+    AddressSpace *as = machine_space(f->dev.machine);
+    uint64_t at = f->dma_address;
+    DmaRequest r;
+
+    f->dma_address = 0;
+    if (mem_read(as, (Access){0}, at, &r, sizeof r) != MEM_OK) {
+        guest_error(f, "no DMA request can be read at %#" PRIx64, at);
+        return;
+    }
+    TRACE("fw_cfg.dma", "control %#x length %#x address %#" PRIx64, GUINT32_FROM_BE(r.control),
+          GUINT32_FROM_BE(r.length), GUINT64_FROM_BE(r.address));
+    uint32_t result = dma_carry_out(f, GUINT32_FROM_BE(r.control), GUINT32_FROM_BE(r.length),
+                                    GUINT64_FROM_BE(r.address));
+
+    result = GUINT32_TO_BE(result);
+    mem_write(as, (Access){0}, at, &result, 4);
+}
+
+static MemResult dma_read(FwCfg *f, Io *io)
+{
+    uint64_t big = GUINT64_TO_BE(dma_signature);
+
+    io->value = 0;
+    memcpy(&io->value, (uint8_t *)&big + io->offset, io->size);
+    return MEM_OK;
+}
+
+static MemResult dma_write(FwCfg *f, Io *io)
+{
+    if (io->size == 8) {
+        f->dma_address = GUINT64_FROM_BE(io->value);
+        dma_start(f);
+    } else if (io->size == 4 && io->offset == 0) {
+        f->dma_address = (uint64_t)GUINT32_FROM_BE((uint32_t)io->value) << 32;
+    } else if (io->size == 4 && io->offset == 4) {
+        f->dma_address |= GUINT32_FROM_BE((uint32_t)io->value);
+        dma_start(f);
+    }
+    return MEM_OK;
+}
+
+static const MemOps ports_ops = {
+    .read = METHOD(FwCfg, ports_read),
+    .write = METHOD(FwCfg, ports_write),
+    .accepts = {1, 2, true},
+};
+static const MemOps dma_ops = {
+    .read = METHOD(FwCfg, dma_read),
+    .write = METHOD(FwCfg, dma_write),
+    .accepts = {1, 8},
+};
+
+/* ---- life ---- */
+
+FwCfg *fw_cfg_of(Machine *m)
+{
+    Object *obj = object_at((Object *)m, "fw_cfg");
+
+    return obj && object_is(obj, &FwCfg_class) ? (FwCfg *)obj : NULL;
+}
+
+static void item_free(void *opaque)
+{
+    Item *item = opaque;
+
+    g_clear_pointer(&item->bytes, g_bytes_unref);
+    g_free(item->name);
+    g_free(item);
+}
+
+static void boot_free(void *opaque)
+{
+    g_free(((Boot *)opaque)->path);
+    g_free(opaque);
+}
+
+static void fw_cfg_init(Object *obj)
+{
+    FwCfg *f = (FwCfg *)obj;
+
+    f->numbered = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_bytes_unref);
+    f->files = g_ptr_array_new_with_free_func(item_free);
+    f->boot = g_ptr_array_new_with_free_func(boot_free);
+    fw_cfg_item(f, FW_CFG_SIGNATURE, "QEMU", 4);
+    fw_cfg_number(f, FW_CFG_ID, ID_PORTS | ID_DMA, 4);
+}
+
+static void fw_cfg_finalize(Object *obj)
+{
+    FwCfg *f = (FwCfg *)obj;
+
+    g_hash_table_unref(f->numbered);
+    g_ptr_array_unref(f->files);
+    g_ptr_array_unref(f->boot);
+}
+
+static bool fw_cfg_realize(FwCfg *f, Error **err)
+{
+    Region *ports = machine_ports(f->dev.machine);
+
+    region_init_io(&f->ports, &f->dev.obj, "fw_cfg", 2, &ports_ops);
+    region_init_io(&f->dma, &f->dev.obj, "fw_cfg-dma", 8, &dma_ops);
+    region_map(ports, PORT, &f->ports, 0);
+    region_map(ports, PORT + DMA, &f->dma, 0);
+    return true;
+}
+
+static const StateField fw_cfg_state[] = {
+    STATE(FwCfg, key),
+    STATE(FwCfg, offset),
+    STATE(FwCfg, dma_address),
+    STATE_SKIP(FwCfg, ports, "config"),
+    STATE_SKIP(FwCfg, dma, "config"),
+    STATE_SKIP(FwCfg, numbered, "config"),
+    STATE_SKIP(FwCfg, files, "config"),
+    STATE_SKIP(FwCfg, boot, "config"),
+    STATE_SKIP(FwCfg, complete, "config"),
+    STATE_END,
+};
+
+const DeviceClass FwCfg_class = {
+    .class = {"fw_cfg_io", "what firmware reads about the machine", &Device_class.class,
+              sizeof(FwCfg), .init = fw_cfg_init, .finalize = fw_cfg_finalize},
+    .state = fw_cfg_state,
+    .realize = METHOD(FwCfg, fw_cfg_realize),
+};
+CLASS(FwCfg);
