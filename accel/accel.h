@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Engines that run guest code, vCPUs, and stopping them. Devices, boards, migration and monitor see
+ * no more of an engine than this.
+ */
 #pragma once
 #include "hw/core/device.h"
 
@@ -36,19 +40,21 @@ typedef struct Vcpu { /* a device: it has properties, reset, state and pins, and
     unsigned id;
     Accel *accel;
     X86State *state;
-    uint32_t stale;      /* X86_* sections the engine holds newer than state         */
-    uint32_t changed;    /* X86_* sections state holds newer than the engine         */
-    Clock *clock;        /* its own: LAPIC timers fire on its thread                 */
-    Region root, system; /* system memory, on top its LAPIC page and, in SMM, SMRAM */
+    uint32_t stale;           /* X86_* sections the engine holds newer than state         */
+    uint32_t changed;         /* X86_* sections state holds newer than the engine         */
+    Clock *clock;             /* its own: LAPIC timers fire on its thread                 */
+    Region root, system, smm; /* system memory, on top its LAPIC page and, in SMM, SMRAM */
     AddressSpace memory;
     _Atomic bool inside;   /* private; flickers while a vCPU finds the world stopped */
+    bool made;             /* the engine knows it */
     _Atomic uint64_t seen; /* the epoch in which it was last outside */
-    struct VcpuWork *work;
+    struct VcpuWork *_Atomic work;
+    struct VcpuThread *thread; /* NULL: it has not run yet */
     void *engine;
     const IntcOps *intc_ops;
     Object *intc;
     _Atomic uint32_t events; /* VCPU_ bits */
-    uint8_t sipi_page;
+    _Atomic uint8_t sipi_page;
 } Vcpu;
 
 extern const DeviceClass Vcpu_class;
@@ -96,21 +102,26 @@ typedef struct AccelClass {
     uint32_t caps;
 
     /* Can it run here? If not, say why and what would help: "/dev/kvm: no permission ...". */
-    bool (*usable)(Error **why_not);
+    bool (*usable)(Error **why_not); /* NULL: it can */
+    bool stepped;                    /* guest time stands until somebody steps it */
     bool (*supported)(Accel *a, X86Features *out, Error **err); /* before any vCPU exists */
-    bool (*start)(Accel *a, Error **err);                       /* make the VM            */
+    bool (*start)(Accel *a, Error **err); /* make the VM; NULL: there is nothing to do */
     void (*stop)(Accel *a);
     IrqChip (*irqchip)(Accel *a);
 
     bool (*vcpu_create)(Vcpu *cpu, Error **err);
     void (*vcpu_destroy)(Vcpu *cpu);
-    void (*vcpu_run)(Vcpu *cpu, VcpuExit *exit); /* on the vCPU's own thread            */
-    void (*vcpu_kick)(Vcpu *cpu);                /* from any thread or a signal handler */
+    void (*vcpu_run)(Vcpu *cpu, VcpuExit *exit); /* on the vCPU's own thread; NULL: never */
+    void (*vcpu_kick)(Vcpu *cpu);                /* from any thread or a signal handler   */
+    void (*reset)(Vcpu *cpu);                    /* power-on state; the vCPU is parked    */
 
-    void (*pull)(Vcpu *cpu, uint32_t sections); /* engine to cpu->state: X86_LAPIC is one */
-    void (*push)(Vcpu *cpu, uint32_t sections); /* cpu->state to engine                   */
+    void (*pull)(Vcpu *cpu, uint32_t sections); /* engine to cpu->state: X86_LAPIC is one; on */
+                                                /* its thread when it is parked, or outside   */
+    void (*push)(Vcpu *cpu, uint32_t sections); /* cpu->state to engine; the vCPU is parked   */
 
-    /* Interrupts. OURS: window and inject; else the engine's LAPIC takes messages. */
+    /* Interrupts. OURS: window and inject; else the engine's LAPIC takes messages. An NMI or SMI
+     * that is blocked now stays pending in the state; the engine takes it when it may. All on the
+     * vCPU's thread, between runs. */
     bool (*irq_window)(Vcpu *cpu, bool want); /* can take one now? if wanted and not: exit when */
     void (*irq_inject)(Vcpu *cpu, uint8_t vector); /* PIC's vector, or our LAPIC's             */
     void (*nmi)(Vcpu *cpu);
@@ -128,25 +139,33 @@ typedef struct AccelClass {
 
 extern const AccelClass Accel_class;
 
-/* "kvm:tcg": the first usable engine; what was passed over, and why, goes to the log. */
+/* "kvm:tcg": the first usable engine; what was passed over, and why, goes to the log, a line each.
+ * Then properties are set, then it starts, before the board is built. */
 Accel *accel_pick(Machine *m, const char *list, GString *log, Error **err);
+bool accel_start(Accel *a, Error **err);
+Accel *machine_accel(Machine *m); /* NULL before accel_start() */
 
 /*
  * Stopping the world. A vCPU is INSIDE while it may hold a host pointer into guest RAM, a TLB entry
  * in use, a flat view or a code address; waiting for a lock, HLT and device code are OUTSIDE.
- * vcpus_exclusive() kicks, waits until all are out, runs fn, lets them in again.
+ * vcpus_exclusive() kicks, waits until all are out, runs fn, lets them in again. A caller that is
+ * inside steps outside for it, so what it had looked up is void. fn takes no lock that ranks as
+ * high as the machine's (who waits for the world may hold it); an exclusive section in fn just
+ * runs.
  */
-void vcpus_exclusive(Machine *m, void (*fn)(void *opaque), void *opaque); /* caller outside   */
-void vcpu_post(Vcpu *cpu, void (*fn)(Vcpu *cpu, void *opaque), void *opaque);
-uint64_t machine_epoch(Machine *m); /* ... free it when every vCPU has been outside since:   */
+void vcpus_exclusive(Machine *m, void (*fn)(void *opaque), void *opaque);
+void vcpu_post(Vcpu *cpu, void (*fn)(Vcpu *cpu, void *opaque), void *opaque); /* runs outside */
+uint64_t machine_epoch(Machine *m); /* ... free it when every vCPU has been outside since:    */
 bool machine_epoch_passed(Machine *m, uint64_t epoch);
 
 /* Something happens to a vCPU: from any thread. It is kicked, and woken if it halts. */
-void vcpu_event(Vcpu *cpu, uint32_t event);    /* VCPU_NMI, VCPU_SMI, VCPU_INIT */
-void vcpu_sipi(Vcpu *cpu, uint8_t page);       /* start-up IPI                  */
-void vcpu_intr(Vcpu *cpu, bool level);         /* the intc's wire               */
+void vcpu_event(Vcpu *cpu, uint32_t event); /* VCPU_NMI, VCPU_SMI, VCPU_INIT */
+void vcpu_sipi(Vcpu *cpu, uint8_t page);    /* start-up IPI                  */
+void vcpu_intr(Vcpu *cpu, bool level);      /* the intc's wire               */
 
 /* For engines. enter: waits while the world is stopped, runs posted work first. */
 void vcpu_enter(Vcpu *cpu);
 void vcpu_leave(Vcpu *cpu);
-bool vcpu_wanted(Vcpu *cpu); /* somebody waits for it outside: polled, or after a kick */
+bool vcpu_wanted(Vcpu *cpu);       /* somebody waits for it outside: polled, or after a kick     */
+Vcpu *vcpu_current(void);          /* whose thread this is; NULL: another thread                 */
+void vcpu_smm(Vcpu *cpu, bool on); /* it sees SMRAM; on its thread, outside, or it is parked */

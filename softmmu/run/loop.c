@@ -69,19 +69,24 @@ static void watch_fd(Machine *m, int fd, GUnixFDSourceFunc fn, void *opaque)
     g_source_unref(s);
 }
 
+void machine_clock_real(Machine *m, ClockKind kind)
+{
+    ClockFd *c = &m->run->clock[kind];
+    int id = kind == CLOCK_WALL ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+
+    if (c->fd < 0) {
+        c->fd = timerfd_create(id, TFD_CLOEXEC | TFD_NONBLOCK);
+        clock_make_real(m->clock[kind]);
+        clock_on_change(m->clock[kind], changed, c);
+        watch_fd(m, c->fd, due, c);
+        arm(c, false);
+    }
+}
+
 void machine_clocks_real(Machine *m)
 {
-    for (int i = 0; i < 3; i++) {
-        ClockFd *c = &m->run->clock[i];
-
-        if (c->fd < 0) {
-            c->fd = timerfd_create(i == CLOCK_WALL ? CLOCK_REALTIME : CLOCK_MONOTONIC,
-                                   TFD_CLOEXEC | TFD_NONBLOCK);
-            clock_make_real(m->clock[i]);
-            clock_on_change(m->clock[i], changed, c);
-            watch_fd(m, c->fd, due, c);
-            arm(c, false);
-        }
+    for (ClockKind kind = CLOCK_GUEST; kind <= CLOCK_WALL; kind++) {
+        machine_clock_real(m, kind);
     }
 }
 

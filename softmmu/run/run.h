@@ -83,7 +83,8 @@ void machine_unlisten_all(Machine *m, Object *to);
 GMainContext *machine_context(Machine *m);
 
 /* Clocks follow the host's time from here on: GUEST while the machine runs, HOST and WALL always.
- * Without this call they are stepped (tests, -accel qtest). */
+ * Without this call they are stepped (tests). accel_start() does it, as the engine needs it. */
+void machine_clock_real(Machine *m, ClockKind kind);
 void machine_clocks_real(Machine *m);
 
 /* Run until the machine ends; unless config.start_paused the vCPUs start at once. SIGINT, SIGTERM

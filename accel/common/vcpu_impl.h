@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside of accel/common: the world, and the thread of a vCPU. */
+#pragma once
+#include "accel/accel.h"
+#include "softmmu/run/machine_impl.h"
+
+#include <time.h>
+
+typedef struct VcpuWork {
+    void (*fn)(Vcpu *cpu, void *opaque);
+    void *opaque;
+    struct VcpuWork *next;
+} VcpuWork;
+
+/* Of one machine, made with its first vCPU. */
+typedef struct World {
+    pthread_mutex_t mutex; /* guards posted work, Machine.cpus and the waiting below */
+    pthread_cond_t moved;
+    pthread_mutex_t turn;         /* one exclusive section at a time */
+    _Atomic(const void *) master; /* the thread that has it now      */
+    _Atomic bool stop;
+    _Atomic uint64_t epoch;
+} World;
+
+typedef struct VcpuThread {
+    GThread *thread;
+    _Atomic uint32_t wake; /* futex: counts reasons to look again */
+    _Atomic bool sleeping, quit;
+    bool parked; /* stopped by VCPU_STOP; guarded by World.mutex */
+    timer_t timer;
+    bool has_timer;
+    _Atomic int64_t armed; /* time of cpu->clock for which the timer is set; -1: none */
+} VcpuThread;
+
+World *world(Machine *m); /* NULL: there has never been a vCPU */
+World *world_make(Machine *m);
+const AccelClass *vcpu_engine(Vcpu *cpu);
+void vcpu_kick(Vcpu *cpu);       /* out of guest code, out of sleep */
+void vcpu_run_posted(Vcpu *cpu); /* on its thread, outside          */
+
+void vcpu_thread_end(Vcpu *cpu); /* waits for it */
+void vcpu_thread_wake(Vcpu *cpu);
+
+extern const MachineEngine vcpu_machine_engine;
