@@ -10,9 +10,9 @@
  * faults leaves by raise_...() before anything visible has changed.
  */
 #pragma once
+#include "softmmu/memory/code.h"
 #include "target/i386/decode/insn.h"
 #include "target/i386/feature.h"
-#include "softmmu/memory/code.h"
 #include "target/i386/state.h"
 
 #include <stddef.h>
@@ -64,6 +64,19 @@ typedef struct LastException { /* for the triple-fault report and -d int */
 
 enum { LAST_EXCEPTIONS = 8 };
 
+/* Bits of Cpu.mode; cpu_mode_changed() makes them. MODE_STEP: TF is set or an instruction
+ * breakpoint armed, so the loop looks around after every instruction. */
+enum {
+    MODE_CODE = 3, /* CodeSize of CS       */
+    MODE_USER = 4, /* CPL is 3             */
+    MODE_FLAT = 8, /* Cpu.flat             */
+    MODE_STACK_SHIFT = 4,
+    MODE_STACK = 3 << MODE_STACK_SHIFT, /* 0: 2 bytes, 1: 4, 2: 8 */
+    MODE_PE = 64,                       /* protected mode, not virtual-8086 */
+    MODE_V86 = 128,
+    MODE_STEP = 256,
+};
+
 typedef struct Cpu {
     X86State s;
 
@@ -71,12 +84,19 @@ typedef struct Cpu {
     const Insn *insn; /* running; NULL between                                            */
     TlbEntry *tlb;    /* of the current view: tlb_view[view]                              */
     uint8_t view, cpl;
-    uint8_t code_size;  /* CodeSize of CS                                                   */
-    uint8_t stack_size; /* bytes of the stack pointer: 2, 4, 8                              */
-    bool flat;          /* ES CS SS DS: base 0 and no limit (or 64-bit): skip the checks    */
-    uint32_t mode;      /* mode key: all that decoding and binding depend on                */
+    uint8_t code_size;   /* CodeSize of CS                                                   */
+    uint8_t stack_size;  /* bytes of the stack pointer: 2, 4, 8                              */
+    bool flat;           /* ES CS SS DS: base 0 and no limit (or 64-bit): skip the checks    */
+    bool want_window;    /* rt_want_window()                                                 */
+    uint32_t mode;       /* mode key: MODE_, all that decoding and binding depend on         */
+    uint64_t code_base;  /* of CS: linear address of rip 0; 0 in 64-bit code                 */
+    uint64_t code_limit; /* of CS: the highest rip; ~0 in 64-bit code                       */
+    uint64_t zero;       /* always 0: the base or index register that is not there           */
     _Atomic uint32_t attention; /* not 0: leave rt_run() before the next instruction           */
-    bool block_break; /* end this run of decoded instructions after the current one       */
+    /* End this run of decoded instructions after the current one, then look at all that is out of
+     * the ordinary: shadows, RF, TF, breakpoints, pending debug traps, activity, open window. Set
+     * by whatever changes one of these, IF, or the mode, and by stores into code. */
+    bool block_break;
     bool fpu_live;    /* the guest's FPU is in the host's registers                       */
     uint64_t retired; /* instructions, for figures                                        */
 

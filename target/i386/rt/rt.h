@@ -42,6 +42,10 @@ void rt_smi(Cpu *c);
 
 /* ---- between the parts of the library ---- */
 
+/* Debug traps (single-step, data and I/O breakpoints): set bits in s.dr6_pending and block_break;
+ * the loop raises EXC_DB behind the instruction, or one later after MOV SS. Instruction breakpoints
+ * set s.dr6 and raise EXC_DB in front of it. */
+
 /* Handlers by instruction; NULL: not mine. The loop asks in this order when it has decoded one and
  * the model has its feature. They may specialise by operands, c->mode, and fill i->aux. */
 InsnRun *bind_integer(Cpu *c, Insn *i);
