@@ -19,8 +19,8 @@ struct I440fx {
     PciDevice pci;
     Region *ram; /* NULL: a bridge without memory, in tests */
     Region below, above;
-    Region vga;        /* the PCI bus shows in front of RAM: the frame buffer of a VGA */
-    Region smm, smram; /* what SMM sees, and the RAM in it                             */
+    Region vga;   /* the PCI bus shows in front of RAM: the frame buffer of a VGA */
+    Region smram; /* the RAM behind it, which SMM sees                            */
     Region shadow[PAM_AREAS], bypass[PAM_AREAS], store[PAM_AREAS];
     AddressSpace pci_space;
 };
@@ -122,9 +122,8 @@ void i440fx_add_ram(I440fx *f, PciHost *host, Region *ram, RamLayout layout)
     }
     region_init_alias(&f->vga, owner, "vga-window", &host->memory, VGA, VGA_SIZE);
     region_map(machine_memory(m), VGA, &f->vga, 1);
-    region_init(&f->smm, owner, "smm", machine_memory(m)->size);
     region_init_alias(&f->smram, owner, "smram", ram, VGA, VGA_SIZE);
-    region_map(&f->smm, VGA, &f->smram, 0);
+    region_map(machine_smram(m), VGA, &f->smram, 0);
     for (unsigned n = 0; n < PAM_AREAS; n++) {
         add_area(f, host, n);
     }
@@ -133,11 +132,6 @@ void i440fx_add_ram(I440fx *f, PciHost *host, Region *ram, RamLayout layout)
         object_leave(owner); /* settles */
     }
     memory_commit(machine_maps(m));
-}
-
-Region *i440fx_smram(I440fx *f)
-{
-    return &f->smm;
 }
 
 static void i440fx_unrealize(Object *obj)
@@ -207,17 +201,11 @@ static void i440fx_settle(I440fx *f)
 }
 
 static const StateField i440fx_state[] = {
-    STATE_SKIP(I440fx, ram, "config"),
-    STATE_SKIP(I440fx, below, "config"),
-    STATE_SKIP(I440fx, above, "config"),
-    STATE_SKIP(I440fx, vga, "derived"),
-    STATE_SKIP(I440fx, smm, "config"),
-    STATE_SKIP(I440fx, smram, "derived"),
-    STATE_SKIP(I440fx, shadow, "derived"),
-    STATE_SKIP(I440fx, bypass, "derived"),
-    STATE_SKIP(I440fx, store, "derived"),
-    STATE_SKIP(I440fx, pci_space, "config"),
-    STATE_END,
+    STATE_SKIP(I440fx, ram, "config"),       STATE_SKIP(I440fx, below, "config"),
+    STATE_SKIP(I440fx, above, "config"),     STATE_SKIP(I440fx, vga, "derived"),
+    STATE_SKIP(I440fx, smram, "derived"),    STATE_SKIP(I440fx, shadow, "derived"),
+    STATE_SKIP(I440fx, bypass, "derived"),   STATE_SKIP(I440fx, store, "derived"),
+    STATE_SKIP(I440fx, pci_space, "config"), STATE_END,
 };
 
 const PciDeviceClass I440fx_class = {

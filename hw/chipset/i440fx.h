@@ -21,7 +21,3 @@ RamLayout i440fx_ram_layout(uint64_t bytes);
 /* Once, after the function was added: put ram (at least below + above bytes) into the memory of
  * the machine, with the VGA window, shadow RAM and SMRAM in front of it. */
 void i440fx_add_ram(I440fx *f, PciHost *host, Region *ram, RamLayout layout);
-
-/* What a CPU in system management mode sees instead of ordinary memory: SMRAM at 0xa0000, while
- * the guest has enabled it. Valid after i440fx_add_ram. */
-Region *i440fx_smram(I440fx *f);

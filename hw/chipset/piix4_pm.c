@@ -8,7 +8,6 @@
  */
 #include "hw/chipset/piix4_pm.h"
 
-#include "accel/accel.h"
 #include "hw/chipset/acpi_pcihp.h"
 #include "hw/chipset/acpi_pm.h"
 
@@ -25,11 +24,10 @@ typedef struct Piix4Pm {
     AcpiPm acpi;
     AcpiPciHotplug hotplug;
     Region pm, global, apm;
-    Vcpu *cpu;
     uint32_t smb_io_base, global_control;
     bool smm, disable_s3, disable_s4;
     uint8_t s4_val, apm_control, apm_status;
-    IrqLine sci;
+    IrqLine sci, smi;
 } Piix4Pm;
 
 static void piix4_settle(Piix4Pm *p)
@@ -54,8 +52,8 @@ static MemResult apm_read(Piix4Pm *p, Io *io)
 
 static void smi_wanted(Piix4Pm *p)
 {
-    if (p->smm && p->cpu && pci_get(&p->pci, DEVACTB, 4) & APMC_EN) {
-        vcpu_event(p->cpu, VCPU_SMI);
+    if (p->smm && pci_get(&p->pci, DEVACTB, 4) & APMC_EN) {
+        irq_pulse(&p->smi);
     }
 }
 
@@ -177,7 +175,6 @@ static void piix4_reset(Piix4Pm *p, ResetKind kind)
 }
 
 static const Prop piix4_props[] = {
-    PROP_LINK(Piix4Pm, cpu, Vcpu, "CPU that takes the SMI"),
     PROP(Piix4Pm, smm, true, "writing APM control raises an SMI"),
     PROP(Piix4Pm, disable_s3, false, "do not offer suspend to RAM"),
     PROP(Piix4Pm, disable_s4, false, "do not offer suspend to disk"),
@@ -196,7 +193,7 @@ static const StateField piix4_state[] = {
     STATE_SKIP(Piix4Pm, apm, "config"),
     STATE_END,
 };
-static const Pin piix4_pins[] = {PIN_OUT(Piix4Pm, sci), PIN_END};
+static const Pin piix4_pins[] = {PIN_OUT(Piix4Pm, sci), PIN_OUT(Piix4Pm, smi), PIN_END};
 
 const PciDeviceClass Piix4Pm_class = {
     .device =

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "accel/accel.h"
 #include "hw/chipset/piix4_pm.h"
 #include "softmmu/run/machine_impl.h"
 #include "softmmu/run/run.h"
@@ -109,13 +108,14 @@ TEST("piix4-pm: registers follow PMBA and its enable bit")
 TEST("piix4-pm: APM control raises an SMI once DEVACTB lets it")
 {
     Pm p = pm();
-    Vcpu *cpu = board_machine(p.b)->cpus->pdata[0];
 
+    irq_wire(&p.pci->dev, "smi", 0, (Device *)object_at((Object *)board_machine(p.b), "sink"), "in",
+             1, NULL);
     outb(p.b, APMC, 0x12);
-    check(cpu->events & VCPU_SMI, 0);
+    check(irq_edges(p.b, 1), 0);
     pci_config_write(board_pci(p.b), p.pci->devfn, 0x58, 1 << 25, 4);
     outb(p.b, APMC, 0x12);
-    check(cpu->events & VCPU_SMI, VCPU_SMI);
+    check(irq_edges(p.b, 1), 1);
     check(inb(p.b, APMC), 0x12);
 }
 
