@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The features a CPU can have, as CPUID and IA32_ARCH_CAPABILITIES number them
+ * (SDM volume 2, CPUID; APM volume 3, appendix E): word * 32 + bit. Plain C: the run-time library
+ * uses it. Reserved bits, and those that count or describe rather than promise, are not here.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+/* clang-format off */
+typedef enum X86Word {
+    WORD_1_EDX,         /* 1: EDX */
+    WORD_1_ECX,         /* 1: ECX */
+    WORD_7_EBX,         /* 7.0: EBX */
+    WORD_7_ECX,         /* 7.0: ECX */
+    WORD_7_EDX,         /* 7.0: EDX */
+    WORD_7_1_EAX,       /* 7.1: EAX */
+    WORD_8000_0001_EDX, /* 8000_0001: EDX without the copies of leaf 1 */
+    WORD_8000_0001_ECX, /* 8000_0001: ECX */
+    WORD_8000_0007_EDX, /* 8000_0007: EDX */
+    WORD_8000_0008_EBX, /* 8000_0008: EBX */
+    WORD_D_1_EAX,       /* D.1: EAX */
+    WORD_6_EAX,         /* 6: EAX */
+    WORD_KVM_EAX,       /* 4000_0001: EAX */
+    WORD_ARCH_CAP_LO,   /* IA32_ARCH_CAPABILITIES: bits 0 to 31 */
+    WORD_ARCH_CAP_HI,   /* IA32_ARCH_CAPABILITIES: bits 32 to 63 */
+    WORD_8000_0021_EAX, /* 8000_0021: EAX */
+    WORD_COUNT,
+} X86Word;
+
+#define FEATURE_AT(WORD, BIT) ((WORD) * 32 + (BIT))
+
+typedef enum X86Feature {
+    FEATURE_FPU                  = FEATURE_AT(WORD_1_EDX, 0),
+    FEATURE_VME                  = FEATURE_AT(WORD_1_EDX, 1),
+    FEATURE_DE                   = FEATURE_AT(WORD_1_EDX, 2),
+    FEATURE_PSE                  = FEATURE_AT(WORD_1_EDX, 3),
+    FEATURE_TSC                  = FEATURE_AT(WORD_1_EDX, 4),
+    FEATURE_MSR                  = FEATURE_AT(WORD_1_EDX, 5),
+    FEATURE_PAE                  = FEATURE_AT(WORD_1_EDX, 6),
+    FEATURE_MCE                  = FEATURE_AT(WORD_1_EDX, 7),
+    FEATURE_CX8                  = FEATURE_AT(WORD_1_EDX, 8),
+    FEATURE_APIC                 = FEATURE_AT(WORD_1_EDX, 9),
+    FEATURE_SEP                  = FEATURE_AT(WORD_1_EDX, 11),
+    FEATURE_MTRR                 = FEATURE_AT(WORD_1_EDX, 12),
+    FEATURE_PGE                  = FEATURE_AT(WORD_1_EDX, 13),
+    FEATURE_MCA                  = FEATURE_AT(WORD_1_EDX, 14),
+    FEATURE_CMOV                 = FEATURE_AT(WORD_1_EDX, 15),
+    FEATURE_PAT                  = FEATURE_AT(WORD_1_EDX, 16),
+    FEATURE_PSE36                = FEATURE_AT(WORD_1_EDX, 17),
+    FEATURE_PN                   = FEATURE_AT(WORD_1_EDX, 18),
+    FEATURE_CLFSH                = FEATURE_AT(WORD_1_EDX, 19),
+    FEATURE_DS                   = FEATURE_AT(WORD_1_EDX, 21),
+    FEATURE_ACPI                 = FEATURE_AT(WORD_1_EDX, 22),
+    FEATURE_MMX                  = FEATURE_AT(WORD_1_EDX, 23),
+    FEATURE_FXSR                 = FEATURE_AT(WORD_1_EDX, 24),
+    FEATURE_SSE                  = FEATURE_AT(WORD_1_EDX, 25),
+    FEATURE_SSE2                 = FEATURE_AT(WORD_1_EDX, 26),
+    FEATURE_SS                   = FEATURE_AT(WORD_1_EDX, 27),
+    FEATURE_HT                   = FEATURE_AT(WORD_1_EDX, 28),
+    FEATURE_TM                   = FEATURE_AT(WORD_1_EDX, 29),
+    FEATURE_IA64                 = FEATURE_AT(WORD_1_EDX, 30),
+    FEATURE_PBE                  = FEATURE_AT(WORD_1_EDX, 31),
+
+    FEATURE_SSE3                 = FEATURE_AT(WORD_1_ECX, 0),
+    FEATURE_PCLMULQDQ            = FEATURE_AT(WORD_1_ECX, 1),
+    FEATURE_DTES64               = FEATURE_AT(WORD_1_ECX, 2),
+    FEATURE_MONITOR              = FEATURE_AT(WORD_1_ECX, 3),
+    FEATURE_DS_CPL               = FEATURE_AT(WORD_1_ECX, 4),
+    FEATURE_VMX                  = FEATURE_AT(WORD_1_ECX, 5),
+    FEATURE_SMX                  = FEATURE_AT(WORD_1_ECX, 6),
+    FEATURE_EST                  = FEATURE_AT(WORD_1_ECX, 7),
+    FEATURE_TM2                  = FEATURE_AT(WORD_1_ECX, 8),
+    FEATURE_SSSE3                = FEATURE_AT(WORD_1_ECX, 9),
+    FEATURE_CID                  = FEATURE_AT(WORD_1_ECX, 10),
+    FEATURE_SDBG                 = FEATURE_AT(WORD_1_ECX, 11),
+    FEATURE_FMA                  = FEATURE_AT(WORD_1_ECX, 12),
+    FEATURE_CX16                 = FEATURE_AT(WORD_1_ECX, 13),
+    FEATURE_XTPR                 = FEATURE_AT(WORD_1_ECX, 14),
+    FEATURE_PDCM                 = FEATURE_AT(WORD_1_ECX, 15),
+    FEATURE_PCID                 = FEATURE_AT(WORD_1_ECX, 17),
+    FEATURE_DCA                  = FEATURE_AT(WORD_1_ECX, 18),
+    FEATURE_SSE4_1               = FEATURE_AT(WORD_1_ECX, 19),
+    FEATURE_SSE4_2               = FEATURE_AT(WORD_1_ECX, 20),
+    FEATURE_X2APIC               = FEATURE_AT(WORD_1_ECX, 21),
+    FEATURE_MOVBE                = FEATURE_AT(WORD_1_ECX, 22),
+    FEATURE_POPCNT               = FEATURE_AT(WORD_1_ECX, 23),
+    FEATURE_TSC_DEADLINE         = FEATURE_AT(WORD_1_ECX, 24),
+    FEATURE_AES                  = FEATURE_AT(WORD_1_ECX, 25),
+    FEATURE_XSAVE                = FEATURE_AT(WORD_1_ECX, 26),
+    FEATURE_OSXSAVE              = FEATURE_AT(WORD_1_ECX, 27),
+    FEATURE_AVX                  = FEATURE_AT(WORD_1_ECX, 28),
+    FEATURE_F16C                 = FEATURE_AT(WORD_1_ECX, 29),
+    FEATURE_RDRAND               = FEATURE_AT(WORD_1_ECX, 30),
+    FEATURE_HYPERVISOR           = FEATURE_AT(WORD_1_ECX, 31),
+
+    FEATURE_FSGSBASE             = FEATURE_AT(WORD_7_EBX, 0),
+    FEATURE_TSC_ADJUST           = FEATURE_AT(WORD_7_EBX, 1),
+    FEATURE_SGX                  = FEATURE_AT(WORD_7_EBX, 2),
+    FEATURE_BMI1                 = FEATURE_AT(WORD_7_EBX, 3),
+    FEATURE_HLE                  = FEATURE_AT(WORD_7_EBX, 4),
+    FEATURE_AVX2                 = FEATURE_AT(WORD_7_EBX, 5),
+    FEATURE_FDP_EXCPTN_ONLY      = FEATURE_AT(WORD_7_EBX, 6),
+    FEATURE_SMEP                 = FEATURE_AT(WORD_7_EBX, 7),
+    FEATURE_BMI2                 = FEATURE_AT(WORD_7_EBX, 8),
+    FEATURE_ERMS                 = FEATURE_AT(WORD_7_EBX, 9),
+    FEATURE_INVPCID              = FEATURE_AT(WORD_7_EBX, 10),
+    FEATURE_RTM                  = FEATURE_AT(WORD_7_EBX, 11),
+    FEATURE_PQM                  = FEATURE_AT(WORD_7_EBX, 12),
+    FEATURE_ZERO_FCS_FDS         = FEATURE_AT(WORD_7_EBX, 13),
+    FEATURE_MPX                  = FEATURE_AT(WORD_7_EBX, 14),
+    FEATURE_PQE                  = FEATURE_AT(WORD_7_EBX, 15),
+    FEATURE_AVX512F              = FEATURE_AT(WORD_7_EBX, 16),
+    FEATURE_AVX512DQ             = FEATURE_AT(WORD_7_EBX, 17),
+    FEATURE_RDSEED               = FEATURE_AT(WORD_7_EBX, 18),
+    FEATURE_ADX                  = FEATURE_AT(WORD_7_EBX, 19),
+    FEATURE_SMAP                 = FEATURE_AT(WORD_7_EBX, 20),
+    FEATURE_AVX512_IFMA          = FEATURE_AT(WORD_7_EBX, 21),
+    FEATURE_PCOMMIT              = FEATURE_AT(WORD_7_EBX, 22),
+    FEATURE_CLFLUSHOPT           = FEATURE_AT(WORD_7_EBX, 23),
+    FEATURE_CLWB                 = FEATURE_AT(WORD_7_EBX, 24),
+    FEATURE_INTEL_PT             = FEATURE_AT(WORD_7_EBX, 25),
+    FEATURE_AVX512PF             = FEATURE_AT(WORD_7_EBX, 26),
+    FEATURE_AVX512ER             = FEATURE_AT(WORD_7_EBX, 27),
+    FEATURE_AVX512CD             = FEATURE_AT(WORD_7_EBX, 28),
+    FEATURE_SHA_NI               = FEATURE_AT(WORD_7_EBX, 29),
+    FEATURE_AVX512BW             = FEATURE_AT(WORD_7_EBX, 30),
+    FEATURE_AVX512VL             = FEATURE_AT(WORD_7_EBX, 31),
+
+    FEATURE_PREFETCHWT1          = FEATURE_AT(WORD_7_ECX, 0),
+    FEATURE_AVX512_VBMI          = FEATURE_AT(WORD_7_ECX, 1),
+    FEATURE_UMIP                 = FEATURE_AT(WORD_7_ECX, 2),
+    FEATURE_PKU                  = FEATURE_AT(WORD_7_ECX, 3),
+    FEATURE_OSPKE                = FEATURE_AT(WORD_7_ECX, 4),
+    FEATURE_WAITPKG              = FEATURE_AT(WORD_7_ECX, 5),
+    FEATURE_AVX512_VBMI2         = FEATURE_AT(WORD_7_ECX, 6),
+    FEATURE_SHSTK                = FEATURE_AT(WORD_7_ECX, 7),
+    FEATURE_GFNI                 = FEATURE_AT(WORD_7_ECX, 8),
+    FEATURE_VAES                 = FEATURE_AT(WORD_7_ECX, 9),
+    FEATURE_VPCLMULQDQ           = FEATURE_AT(WORD_7_ECX, 10),
+    FEATURE_AVX512_VNNI          = FEATURE_AT(WORD_7_ECX, 11),
+    FEATURE_AVX512_BITALG        = FEATURE_AT(WORD_7_ECX, 12),
+    FEATURE_TME                  = FEATURE_AT(WORD_7_ECX, 13),
+    FEATURE_AVX512_VPOPCNTDQ     = FEATURE_AT(WORD_7_ECX, 14),
+    FEATURE_LA57                 = FEATURE_AT(WORD_7_ECX, 16),
+    FEATURE_RDPID                = FEATURE_AT(WORD_7_ECX, 22),
+    FEATURE_KL                   = FEATURE_AT(WORD_7_ECX, 23),
+    FEATURE_BUS_LOCK_DETECT      = FEATURE_AT(WORD_7_ECX, 24),
+    FEATURE_CLDEMOTE             = FEATURE_AT(WORD_7_ECX, 25),
+    FEATURE_MOVDIRI              = FEATURE_AT(WORD_7_ECX, 27),
+    FEATURE_MOVDIR64B            = FEATURE_AT(WORD_7_ECX, 28),
+    FEATURE_ENQCMD               = FEATURE_AT(WORD_7_ECX, 29),
+    FEATURE_SGX_LC               = FEATURE_AT(WORD_7_ECX, 30),
+    FEATURE_PKS                  = FEATURE_AT(WORD_7_ECX, 31),
+
+    FEATURE_SGX_KEYS             = FEATURE_AT(WORD_7_EDX, 1),
+    FEATURE_AVX512_4VNNIW        = FEATURE_AT(WORD_7_EDX, 2),
+    FEATURE_AVX512_4FMAPS        = FEATURE_AT(WORD_7_EDX, 3),
+    FEATURE_FSRM                 = FEATURE_AT(WORD_7_EDX, 4),
+    FEATURE_UINTR                = FEATURE_AT(WORD_7_EDX, 5),
+    FEATURE_AVX512_VP2INTERSECT  = FEATURE_AT(WORD_7_EDX, 8),
+    FEATURE_SRBDS_CTRL           = FEATURE_AT(WORD_7_EDX, 9),
+    FEATURE_MD_CLEAR             = FEATURE_AT(WORD_7_EDX, 10),
+    FEATURE_RTM_ALWAYS_ABORT     = FEATURE_AT(WORD_7_EDX, 11),
+    FEATURE_TSX_FORCE_ABORT      = FEATURE_AT(WORD_7_EDX, 13),
+    FEATURE_SERIALIZE            = FEATURE_AT(WORD_7_EDX, 14),
+    FEATURE_HYBRID               = FEATURE_AT(WORD_7_EDX, 15),
+    FEATURE_TSXLDTRK             = FEATURE_AT(WORD_7_EDX, 16),
+    FEATURE_PCONFIG              = FEATURE_AT(WORD_7_EDX, 18),
+    FEATURE_ARCH_LBR             = FEATURE_AT(WORD_7_EDX, 19),
+    FEATURE_IBT                  = FEATURE_AT(WORD_7_EDX, 20),
+    FEATURE_AMX_BF16             = FEATURE_AT(WORD_7_EDX, 22),
+    FEATURE_AVX512_FP16          = FEATURE_AT(WORD_7_EDX, 23),
+    FEATURE_AMX_TILE             = FEATURE_AT(WORD_7_EDX, 24),
+    FEATURE_AMX_INT8             = FEATURE_AT(WORD_7_EDX, 25),
+    FEATURE_SPEC_CTRL            = FEATURE_AT(WORD_7_EDX, 26),
+    FEATURE_STIBP                = FEATURE_AT(WORD_7_EDX, 27),
+    FEATURE_FLUSH_L1D            = FEATURE_AT(WORD_7_EDX, 28),
+    FEATURE_ARCH_CAPABILITIES    = FEATURE_AT(WORD_7_EDX, 29),
+    FEATURE_CORE_CAPABILITY      = FEATURE_AT(WORD_7_EDX, 30),
+    FEATURE_SSBD                 = FEATURE_AT(WORD_7_EDX, 31),
+
+    FEATURE_AVX_VNNI             = FEATURE_AT(WORD_7_1_EAX, 4),
+    FEATURE_AVX512_BF16          = FEATURE_AT(WORD_7_1_EAX, 5),
+    FEATURE_CMPCCXADD            = FEATURE_AT(WORD_7_1_EAX, 7),
+    FEATURE_FZRM                 = FEATURE_AT(WORD_7_1_EAX, 10),
+    FEATURE_FSRS                 = FEATURE_AT(WORD_7_1_EAX, 11),
+    FEATURE_FSRC                 = FEATURE_AT(WORD_7_1_EAX, 12),
+    FEATURE_AMX_FP16             = FEATURE_AT(WORD_7_1_EAX, 21),
+    FEATURE_AVX_IFMA             = FEATURE_AT(WORD_7_1_EAX, 23),
+    FEATURE_LAM                  = FEATURE_AT(WORD_7_1_EAX, 26),
+
+    FEATURE_SYSCALL              = FEATURE_AT(WORD_8000_0001_EDX, 11),
+    FEATURE_MP                   = FEATURE_AT(WORD_8000_0001_EDX, 19),
+    FEATURE_NX                   = FEATURE_AT(WORD_8000_0001_EDX, 20),
+    FEATURE_MMXEXT               = FEATURE_AT(WORD_8000_0001_EDX, 22),
+    FEATURE_FXSR_OPT             = FEATURE_AT(WORD_8000_0001_EDX, 25),
+    FEATURE_PDPE1GB              = FEATURE_AT(WORD_8000_0001_EDX, 26),
+    FEATURE_RDTSCP               = FEATURE_AT(WORD_8000_0001_EDX, 27),
+    FEATURE_LM                   = FEATURE_AT(WORD_8000_0001_EDX, 29),
+    FEATURE_3DNOWEXT             = FEATURE_AT(WORD_8000_0001_EDX, 30),
+    FEATURE_3DNOW                = FEATURE_AT(WORD_8000_0001_EDX, 31),
+
+    FEATURE_LAHF_LM              = FEATURE_AT(WORD_8000_0001_ECX, 0),
+    FEATURE_CMP_LEGACY           = FEATURE_AT(WORD_8000_0001_ECX, 1),
+    FEATURE_SVM                  = FEATURE_AT(WORD_8000_0001_ECX, 2),
+    FEATURE_EXTAPIC              = FEATURE_AT(WORD_8000_0001_ECX, 3),
+    FEATURE_CR8LEGACY            = FEATURE_AT(WORD_8000_0001_ECX, 4),
+    FEATURE_ABM                  = FEATURE_AT(WORD_8000_0001_ECX, 5),
+    FEATURE_SSE4A                = FEATURE_AT(WORD_8000_0001_ECX, 6),
+    FEATURE_MISALIGNSSE          = FEATURE_AT(WORD_8000_0001_ECX, 7),
+    FEATURE_3DNOWPREFETCH        = FEATURE_AT(WORD_8000_0001_ECX, 8),
+    FEATURE_OSVW                 = FEATURE_AT(WORD_8000_0001_ECX, 9),
+    FEATURE_IBS                  = FEATURE_AT(WORD_8000_0001_ECX, 10),
+    FEATURE_XOP                  = FEATURE_AT(WORD_8000_0001_ECX, 11),
+    FEATURE_SKINIT               = FEATURE_AT(WORD_8000_0001_ECX, 12),
+    FEATURE_WDT                  = FEATURE_AT(WORD_8000_0001_ECX, 13),
+    FEATURE_LWP                  = FEATURE_AT(WORD_8000_0001_ECX, 15),
+    FEATURE_FMA4                 = FEATURE_AT(WORD_8000_0001_ECX, 16),
+    FEATURE_TCE                  = FEATURE_AT(WORD_8000_0001_ECX, 17),
+    FEATURE_NODEID_MSR           = FEATURE_AT(WORD_8000_0001_ECX, 19),
+    FEATURE_TBM                  = FEATURE_AT(WORD_8000_0001_ECX, 21),
+    FEATURE_TOPOEXT              = FEATURE_AT(WORD_8000_0001_ECX, 22),
+    FEATURE_PERFCTR_CORE         = FEATURE_AT(WORD_8000_0001_ECX, 23),
+    FEATURE_PERFCTR_NB           = FEATURE_AT(WORD_8000_0001_ECX, 24),
+
+    FEATURE_INVTSC               = FEATURE_AT(WORD_8000_0007_EDX, 8),
+
+    FEATURE_CLZERO               = FEATURE_AT(WORD_8000_0008_EBX, 0),
+    FEATURE_IRPERF               = FEATURE_AT(WORD_8000_0008_EBX, 1),
+    FEATURE_XSAVEERPTR           = FEATURE_AT(WORD_8000_0008_EBX, 2),
+    FEATURE_RDPRU                = FEATURE_AT(WORD_8000_0008_EBX, 4),
+    FEATURE_WBNOINVD             = FEATURE_AT(WORD_8000_0008_EBX, 9),
+    FEATURE_IBPB                 = FEATURE_AT(WORD_8000_0008_EBX, 12),
+    FEATURE_IBRS                 = FEATURE_AT(WORD_8000_0008_EBX, 14),
+    FEATURE_AMD_STIBP            = FEATURE_AT(WORD_8000_0008_EBX, 15),
+    FEATURE_STIBP_ALWAYS_ON      = FEATURE_AT(WORD_8000_0008_EBX, 17),
+    FEATURE_AMD_SSBD             = FEATURE_AT(WORD_8000_0008_EBX, 24),
+    FEATURE_VIRT_SSBD            = FEATURE_AT(WORD_8000_0008_EBX, 25),
+    FEATURE_AMD_NO_SSB           = FEATURE_AT(WORD_8000_0008_EBX, 26),
+    FEATURE_AMD_PSFD             = FEATURE_AT(WORD_8000_0008_EBX, 28),
+
+    FEATURE_XSAVEOPT             = FEATURE_AT(WORD_D_1_EAX, 0),
+    FEATURE_XSAVEC               = FEATURE_AT(WORD_D_1_EAX, 1),
+    FEATURE_XGETBV1              = FEATURE_AT(WORD_D_1_EAX, 2),
+    FEATURE_XSAVES               = FEATURE_AT(WORD_D_1_EAX, 3),
+    FEATURE_XFD                  = FEATURE_AT(WORD_D_1_EAX, 4),
+
+    FEATURE_ARAT                 = FEATURE_AT(WORD_6_EAX, 2),
+
+    FEATURE_KVM_CLOCK            = FEATURE_AT(WORD_KVM_EAX, 0),
+    FEATURE_KVM_NOPIODELAY       = FEATURE_AT(WORD_KVM_EAX, 1),
+    FEATURE_KVM_MMU              = FEATURE_AT(WORD_KVM_EAX, 2),
+    FEATURE_KVM_CLOCK2           = FEATURE_AT(WORD_KVM_EAX, 3),
+    FEATURE_KVM_ASYNC_PF         = FEATURE_AT(WORD_KVM_EAX, 4),
+    FEATURE_KVM_STEAL_TIME       = FEATURE_AT(WORD_KVM_EAX, 5),
+    FEATURE_KVM_PV_EOI           = FEATURE_AT(WORD_KVM_EAX, 6),
+    FEATURE_KVM_PV_UNHALT        = FEATURE_AT(WORD_KVM_EAX, 7),
+    FEATURE_KVM_PV_TLB_FLUSH     = FEATURE_AT(WORD_KVM_EAX, 9),
+    FEATURE_KVM_ASYNC_PF_VMEXIT  = FEATURE_AT(WORD_KVM_EAX, 10),
+    FEATURE_KVM_PV_IPI           = FEATURE_AT(WORD_KVM_EAX, 11),
+    FEATURE_KVM_POLL_CONTROL     = FEATURE_AT(WORD_KVM_EAX, 12),
+    FEATURE_KVM_PV_SCHED_YIELD   = FEATURE_AT(WORD_KVM_EAX, 13),
+    FEATURE_KVM_ASYNC_PF_INT     = FEATURE_AT(WORD_KVM_EAX, 14),
+    FEATURE_KVM_MSI_EXT_DEST_ID  = FEATURE_AT(WORD_KVM_EAX, 15),
+    FEATURE_KVM_CLOCK_STABLE     = FEATURE_AT(WORD_KVM_EAX, 24),
+
+    FEATURE_RDCL_NO              = FEATURE_AT(WORD_ARCH_CAP_LO, 0),
+    FEATURE_IBRS_ALL             = FEATURE_AT(WORD_ARCH_CAP_LO, 1),
+    FEATURE_RSBA                 = FEATURE_AT(WORD_ARCH_CAP_LO, 2),
+    FEATURE_SKIP_L1DFL_VMENTRY   = FEATURE_AT(WORD_ARCH_CAP_LO, 3),
+    FEATURE_SSB_NO               = FEATURE_AT(WORD_ARCH_CAP_LO, 4),
+    FEATURE_MDS_NO               = FEATURE_AT(WORD_ARCH_CAP_LO, 5),
+    FEATURE_PSCHANGE_MC_NO       = FEATURE_AT(WORD_ARCH_CAP_LO, 6),
+    FEATURE_TSX_CTRL             = FEATURE_AT(WORD_ARCH_CAP_LO, 7),
+    FEATURE_TAA_NO               = FEATURE_AT(WORD_ARCH_CAP_LO, 8),
+    FEATURE_SBDR_SSDP_NO         = FEATURE_AT(WORD_ARCH_CAP_LO, 13),
+    FEATURE_FBSDP_NO             = FEATURE_AT(WORD_ARCH_CAP_LO, 14),
+    FEATURE_PSDP_NO              = FEATURE_AT(WORD_ARCH_CAP_LO, 15),
+    FEATURE_FB_CLEAR             = FEATURE_AT(WORD_ARCH_CAP_LO, 17),
+    FEATURE_FB_CLEAR_CTRL        = FEATURE_AT(WORD_ARCH_CAP_LO, 18),
+    FEATURE_RRSBA                = FEATURE_AT(WORD_ARCH_CAP_LO, 19),
+    FEATURE_BHI_NO               = FEATURE_AT(WORD_ARCH_CAP_LO, 20),
+    FEATURE_PBRSB_NO             = FEATURE_AT(WORD_ARCH_CAP_LO, 24),
+    FEATURE_GDS_NO               = FEATURE_AT(WORD_ARCH_CAP_LO, 26),
+    FEATURE_RFDS_NO              = FEATURE_AT(WORD_ARCH_CAP_LO, 27),
+
+    FEATURE_NO_NESTED_DATA_BP    = FEATURE_AT(WORD_8000_0021_EAX, 0),
+    FEATURE_LFENCE_ALWAYS_SERIALIZING = FEATURE_AT(WORD_8000_0021_EAX, 2),
+    FEATURE_NULL_SEL_CLR_BASE    = FEATURE_AT(WORD_8000_0021_EAX, 6),
+    FEATURE_AUTO_IBRS            = FEATURE_AT(WORD_8000_0021_EAX, 8),
+    FEATURE_PREFETCHI            = FEATURE_AT(WORD_8000_0021_EAX, 17),
+
+    FEATURE_ALWAYS = 0xffff, /* what every CPU has that we model */
+} X86Feature;
+/* clang-format on */
+
+typedef struct X86Features {
+    uint32_t word[WORD_COUNT];
+} X86Features;
+
+static inline bool feature_has(const X86Features *f, X86Feature x)
+{
+    return x == FEATURE_ALWAYS || (f->word[x / 32] >> x % 32 & 1);
+}
+
+static inline void feature_set(X86Features *f, X86Feature x, bool on)
+{
+    f->word[x / 32] = (f->word[x / 32] & ~(1u << x % 32)) | (uint32_t)on << x % 32;
+}
