@@ -66,6 +66,11 @@ void vcpu_smm(Vcpu *cpu, bool on)
 
 /* ---- life ---- */
 
+static void exclusive(void *machine, void (*fn)(void *opaque), void *opaque)
+{
+    vcpus_exclusive(machine, fn, opaque);
+}
+
 static bool vcpu_realize(Vcpu *cpu, Error **err)
 {
     Machine *m = cpu->dev.machine;
@@ -80,6 +85,7 @@ static bool vcpu_realize(Vcpu *cpu, Error **err)
     region_map(&cpu->root, 0, &cpu->smm, SMM_PRIORITY);
     space_init(&cpu->memory, machine_maps(m), &cpu->root);
     cpu->clock = clock_on(machine_clock(m, CLOCK_GUEST));
+    machine_maps(m)->exclusive = exclusive;
     cpu->accel = cpu->accel ?: m->accel;
     if (vcpu_engine(cpu)->vcpu_create && !vcpu_engine(cpu)->vcpu_create(cpu, err)) {
         space_free(&cpu->memory);
