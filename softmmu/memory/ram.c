@@ -20,6 +20,11 @@ static uint64_t round_up(uint64_t n, uint64_t to)
     return (n + to - 1) / to * to;
 }
 
+static size_t code_bytes(uint64_t size)
+{
+    return (size / PAGE + 1) * sizeof(CodePage);
+}
+
 /* Address space first, with room to align; then the part that is used. */
 static void *map_aligned(uint64_t size, int fd)
 {
@@ -43,9 +48,15 @@ static void *map_aligned(uint64_t size, int fd)
 
 Ram *ram_wrap(const char *name, void *host, uint64_t size, int fd)
 {
+    void *code = mmap(NULL, code_bytes(size), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     Ram *ram = g_new0(Ram, 1);
 
+    if (code == MAP_FAILED) {
+        g_error("%s: no address space for its code map", name);
+    }
     *ram = (Ram){.host = host, .size = size, .fd = fd, .users = 1, .name = g_strdup(name)};
+    ram->code = code;
     return ram;
 }
 
@@ -83,10 +94,8 @@ void ram_unref(Ram *ram)
     if (atomic_fetch_sub(&ram->users, 1) > 1) {
         return;
     }
-    if (ram->code_free) {
-        ram->code_free(ram);
-    }
     munmap(ram->host, ram->size);
+    munmap(ram->code, code_bytes(ram->size));
     if (ram->fd >= 0) {
         close(ram->fd);
     }
@@ -136,9 +145,12 @@ void ram_written(Ram *ram, uint64_t at, size_t n)
 {
     if (n) {
         ram_mark(ram, at, n);
-        if (ram->code_written) {
-            ram->code_written(ram, at, n);
-        }
+    }
+    for (size_t done = 0, step; done < n; done += step) { /* code decoded from there is stale */
+        unsigned offset = (at + done) % PAGE;
+
+        step = MIN(n - done, PAGE - offset);
+        code_written(&ram->code[(at + done) / PAGE], offset, step);
     }
 }
 

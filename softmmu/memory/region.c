@@ -99,7 +99,7 @@ void region_free(Region *r)
 
 /* ---- the tree ---- */
 
-static void adopt(Region *r, Memory *memory)
+void region_adopt(Region *r, Memory *memory)
 {
     if (r->memory == memory) {
         return;
@@ -109,10 +109,10 @@ static void adopt(Region *r, Memory *memory)
         r->ram->memory = memory;
     }
     if (r->alias) {
-        adopt(r->alias, memory);
+        region_adopt(r->alias, memory);
     }
     for (Region *c = r->child; c; c = c->next) {
-        adopt(c, memory);
+        region_adopt(c, memory);
     }
 }
 
@@ -137,7 +137,7 @@ void region_map(Region *parent, uint64_t at, Region *r, int priority)
     r->at = at;
     r->priority = priority;
     if (m) {
-        adopt(r, m);
+        region_adopt(r, m);
         m->dirty = true;
         memory_commit(m);
     }

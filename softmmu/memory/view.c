@@ -355,15 +355,11 @@ void memory_commit(Memory *m)
 
 void space_init(AddressSpace *as, Memory *memory, Region *root)
 {
-    Region top = {.memory = memory}; /* so that the root, and all below it, is adopted */
-
     memset(as, 0, sizeof *as);
     as->root = root;
     as->memory = memory;
     memory_begin(memory);
-    region_map(&top, 0, root, 0);
-    root->parent = NULL;
-    root->next = NULL;
+    region_adopt(root, memory);
     as->next = memory->spaces;
     memory->spaces = as;
     memory->dirty = true;
