@@ -30,8 +30,6 @@ void machine_config_init(MachineConfig *c)
 {
     c->ram_bytes = c->maxmem_bytes = 128ull << 20;
     c->smp = (SmpTopology){1, 1, 1, 1, 1, 1};
-    c->boot.splash_ms = c->boot.reboot_timeout_ms = -1;
-    c->rtc.clock = CLOCK_WALL;
     c->data_dirs = g_strdupv((char **)data_dirs);
     c->globals = g_ptr_array_new_with_free_func(global_free);
 }
@@ -51,15 +49,11 @@ void machine_config_free(MachineConfig *c)
     g_strfreev(c->option_roms);
     g_strfreev(c->smbios);
     g_free(c->cpu);
-    g_free(c->boot.order);
-    g_free(c->boot.once);
-    g_free(c->boot.splash);
     g_free(c->name);
     for (unsigned i = 0; i < G_N_ELEMENTS(c->serial); i++) {
         drop(&c->serial[i]);
     }
     drop(&c->parallel);
-    drop(&c->debugcon);
     g_ptr_array_free(c->globals, TRUE);
 }
 
@@ -134,13 +128,46 @@ char *machine_find_file(Machine *m, const char *name)
 }
 
 /* clang-format off */
+static const char *const rtc_clocks[] = {"host", "rt", "vm", NULL};
+static const char *const driftfixes[] = {"none", "slew", NULL};
+
 const Prop machine_props[] = {
     PROP_AS(Machine, "kernel", config.kernel, 0, "Linux or multiboot kernel to start"),
     PROP_AS(Machine, "initrd", config.initrd, 0, "initial RAM disk, or multiboot modules"),
     PROP_AS(Machine, "append", config.append, 0, "command line of the kernel"),
     PROP_AS(Machine, "firmware", config.bios, 0, "firmware image"),
-    PROP_AS(Machine, "memory-backend", config.memory_backend, 0, "the -object that is the RAM"),
+    PROP_AS(Machine, "memory-backend", config.memory_backend, 0, "id of the -object that is the memory"),
+    PROP_AS(Machine, "memory.size", config.ram_bytes, 128 << 20, "how much memory", .min = 1 << 20,
+            .max = 1ll << 46, .unit = UNIT_BYTES),
+    PROP_AS(Machine, "memory.max-size", config.maxmem_given, 0, "how much it may become",
+            .max = 1ll << 46, .unit = UNIT_BYTES),
+    PROP_AS(Machine, "memory.slots", config.ram_slots, 0, "slots to plug memory in", .max = 256),
+    PROP_AS(Machine, "smp.cpus", config.smp_given.cpus, 0, "how many CPUs are there at first", .min = 1, .max = 1024),
+    PROP_AS(Machine, "smp.sockets", config.smp_given.sockets, 0, "sockets of the machine", .min = 1, .max = 1024),
+    PROP_AS(Machine, "smp.dies", config.smp_given.dies, 0, "dies of a socket", .min = 1, .max = 1024),
+    PROP_AS(Machine, "smp.cores", config.smp_given.cores, 0, "cores of a die", .min = 1, .max = 1024),
+    PROP_AS(Machine, "smp.threads", config.smp_given.threads, 0, "threads of a core", .min = 1, .max = 1024),
+    PROP_AS(Machine, "smp.maxcpus", config.smp_given.maxcpus, 0, "how many there may be", .min = 1, .max = 1024),
+    PROP_AS(Machine, "boot.order", config.boot.order, 0, "drives to boot from, as cdn"),
+    PROP_AS(Machine, "boot.once", config.boot.once, 0, "the same, for the first time"),
+    PROP_AS(Machine, "boot.splash", config.boot.splash, 0, "picture for the firmware to show"),
+    PROP_AS(Machine, "boot.splash-time", config.boot.splash_ms, -1, "milliseconds it stays", .min = -1, .max = 0xffff),
+    PROP_AS(Machine, "boot.reboot-timeout", config.boot.reboot_timeout_ms, -1,
+            "milliseconds until the next try when nothing boots; -1: none", .min = -1, .max = 0xffff),
+    PROP_AUTO(Machine, config.boot.menu, "let the user choose", .name = "boot.menu"),
+    PROP_AUTO(Machine, config.boot.strict, "boot from nothing but what has a bootindex", .name = "boot.strict"),
+    PROP_TEXT(Machine, config.rtc.base_text, "utc", "utc, localtime or a date", .name = "rtc.base"),
+    PROP_ENUM(Machine, config.rtc.clock_choice, 0, rtc_clocks, "which time the clock follows", .name = "rtc.clock"),
+    PROP_ENUM(Machine, config.rtc.slew, 0, driftfixes, "make up for lost ticks", .name = "rtc.driftfix"),
+    PROP_AS(Machine, "uuid", config.uuid_text, 0, "UUID of the system"),
+    PROP_AUTO(Machine, config.acpi, "ACPI tables", .name = "acpi"),
+    PROP_AUTO(Machine, config.hpet, "a HPET", .name = "hpet"),
     PROP_AUTO(Machine, config.usb, "a USB controller of the board", .name = "usb"),
+    PROP_AS(Machine, "graphics", config.graphics, 1, "a display; off: the first serial port instead"),
+    PROP_AS(Machine, "accel", config.accel, 0, "accelerators, the first that can be used, as kvm:tcg"),
+    PROP_AS(Machine, "dump-guest-core", config.dump_core, 1, "the memory is part of core dumps"),
+    PROP_AS(Machine, "mem-merge", config.mem_merge, 1, "the host may merge equal pages"),
+    PROP_AUTO(Machine, config.irqchip, "accepted: who owns the interrupt controllers is the engine's", .name = "kernel-irqchip"),
     PROP_END,
 };
 /* clang-format on */

@@ -36,8 +36,10 @@ typedef enum { RTC_UTC, RTC_LOCALTIME, RTC_DATE } RtcBase;
 typedef struct RtcConfig {
     RtcBase base;
     int64_t date; /* RTC_DATE: seconds since 1970, what the clock shows when the machine starts */
-    ClockKind clock; /* CLOCK_WALL (host), CLOCK_HOST (rt) or CLOCK_GUEST (vm) */
-    bool slew; /* driftfix=slew: make up for lost ticks                                      */
+    ClockKind clock;       /* CLOCK_WALL (host), CLOCK_HOST (rt) or CLOCK_GUEST (vm) */
+    unsigned slew;         /* driftfix=slew: make up for lost ticks */
+    unsigned clock_choice; /* these two as the options said: config.c's own */
+    char *base_text;
 } RtcConfig;
 
 typedef struct BootConfig {
@@ -60,24 +62,35 @@ typedef struct MachineConfig {
     char **smbios;                         /* texts of -smbios, as given; NULL: none     */
     uint64_t ram_bytes, maxmem_bytes;      /* maxmem: ram_bytes when not given           */
     uint32_t ram_slots;
-    char *memory_backend; /* id of the -object that is the RAM, or NULL: anonymous memory  */
-    SmpTopology smp;
+    char *memory_backend;       /* id of the -object that is the RAM, or NULL: anonymous memory  */
+    SmpTopology smp, smp_given; /* as settled; as the options said, zero: not said */
+    uint64_t maxmem_given;
     char *cpu; /* -cpu as given, "Haswell,+avx2"; NULL: the default model */
     BootConfig boot;
     RtcConfig rtc;
     uint8_t uuid[16]; /* in text order */
     bool uuid_set;
-    char *name;                                      /* -name guest=; NULL: none */
-    struct Chardev *serial[4], *parallel, *debugcon; /* held; NULL: no such port */
-    GPtrArray *globals;                              /* GlobalProp *, in order   */
-    OnOffAuto acpi, hpet, usb;                       /* AUTO: the board's default */
-    bool nographic;                                  /* fw_cfg etc/sercon-port, no VGA   */
-    bool vga_none;                                   /* no display adapter of the board  */
+    char *uuid_text;                      /* as given; private to config.c */
+    char *name;                           /* -name guest=; NULL: none */
+    struct Chardev *serial[4], *parallel; /* held; NULL: no such port */
+    GPtrArray *globals;                   /* GlobalProp *, in order   */
+    OnOffAuto acpi, hpet, usb;            /* AUTO: the board's default */
+    bool graphics;                        /* as the property says: config.c's own */
+    bool nographic;                       /* fw_cfg etc/sercon-port, no VGA   */
+    char *accel;                          /* -machine accel=, NULL: none           */
+    bool dump_core, mem_merge;            /* hints for the memory       */
+    OnOffAuto irqchip;                    /* kernel-irqchip=            */
+    bool vga_none;                        /* no display adapter of the board  */
     bool nodefaults;
     bool no_reboot, no_shutdown, start_paused;
 } MachineConfig;
 
 extern const Class Machine_class;
+
+/* Give missing numbers their values and check what belongs together; after all properties are set,
+ * before build(). */
+bool machine_config_settle(MachineConfig *c, unsigned max_cpus, Error **err);
+bool smp_settle(SmpTopology *s, unsigned max, Error **err);
 
 /* The configuration, never NULL. Written before build() only; then read without a lock. */
 MachineConfig *machine_config(Machine *m);

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mux=on: several front ends share a stream, one of them hears. Ctrl-A is the escape:
+ *
+ *   h ? help    x end the program    s commit disks    b break    c next front end
+ *   t time stamps    Ctrl-A itself
+ *
+ * A monitor takes its place among the front ends; this version has none and says so.
+ */
+#include "chardev/chardev.h"
+#include "softmmu/run/run.h"
+
+#include <string.h>
+
+enum { CTRL_A = 1 };
+
+static void say(Chardev *chr, const char *text)
+{
+    char_write(chr, text, strlen(text));
+}
+
+static void tell_focus(Chardev *chr, CharEvent event)
+{
+    CharFront *f = &chr->front[chr->focus];
+
+    if (f->event && object_enter(f->obj)) {
+        f->event(f->obj, event);
+        object_leave(f->obj);
+    }
+}
+
+static void next_front(Chardev *chr)
+{
+    tell_focus(chr, CHAR_FOCUS_OUT);
+    chr->focus = (chr->focus + 1) % chr->fronts;
+    tell_focus(chr, CHAR_FOCUS_IN);
+}
+
+static void help(Chardev *chr)
+{
+    say(chr, "\r\n"
+             "Ctrl-A h    print this help\r\n"
+             "Ctrl-A x    end the machine\r\n"
+             "Ctrl-A s    write what disks hold back (there are no disks in this version)\r\n"
+             "Ctrl-A t    switch time stamps on and off\r\n"
+             "Ctrl-A b    send a break\r\n"
+             "Ctrl-A c    switch between the console and the monitor\r\n"
+             "Ctrl-A Ctrl-A    send Ctrl-A\r\n");
+}
+
+static void switch_stamps(Chardev *chr)
+{
+    pthread_mutex_lock(&chr->mutex);
+    chr->stamps = !chr->stamps;
+    chr->line_begins = true;
+    pthread_mutex_unlock(&chr->mutex);
+}
+
+/* What follows Ctrl-A; true: the byte is for the front end. */
+static bool escape(Chardev *chr, uint8_t byte)
+{
+    switch (byte) {
+    case 'h':
+    case '?':
+        help(chr);
+        break;
+    case 'x':
+        say(chr, "\r\nrhea: terminated\r\n");
+        machine_request_exit(machine_of(&chr->obj), 0);
+        break;
+    case 's':
+        say(chr, "\r\nthere are no disks to commit\r\n");
+        break;
+    case 'b':
+        tell_focus(chr, CHAR_BREAK);
+        break;
+    case 'c':
+        next_front(chr);
+        break;
+    case 't':
+        switch_stamps(chr);
+        break;
+    }
+    return byte == CTRL_A;
+}
+
+void mux_input(Chardev *chr, const uint8_t *data, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool pass = chr->escaped ? escape(chr, data[i]) : data[i] != CTRL_A;
+
+        chr->escaped = !chr->escaped && data[i] == CTRL_A;
+        if (pass) {
+            g_byte_array_append(chr->front[chr->focus].in, &data[i], 1);
+        }
+    }
+}
+
+/* Lines begin with the time since the stream was opened. */
+void mux_stamp(Chardev *chr, const uint8_t *data, size_t n, GByteArray *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (chr->line_begins) {
+            int64_t ms = (g_get_monotonic_time() - chr->started_us) / 1000;
+            g_autofree char *stamp =
+                g_strdup_printf("[%02d:%02d:%02d.%03d] ", (int)(ms / 3600000),
+                                (int)(ms / 60000 % 60), (int)(ms / 1000 % 60), (int)(ms % 1000));
+
+            g_byte_array_append(to, (uint8_t *)stamp, strlen(stamp));
+        }
+        chr->line_begins = data[i] == '\n';
+        g_byte_array_append(to, &data[i], 1);
+    }
+}
+
+/* ---- the monitor's place ---- */
+
+static size_t monitor_room(Object *obj)
+{
+    return 64;
+}
+
+static void monitor_answer(Object *obj)
+{
+    say((Chardev *)obj, "\r\nthere is no monitor in this version; Ctrl-A c leads back\r\n");
+}
+
+static void monitor_take(Object *obj, const void *data, size_t n)
+{
+    if (memchr(data, '\r', n) || memchr(data, '\n', n)) {
+        monitor_answer(obj);
+    }
+}
+
+static void monitor_event(Object *obj, CharEvent event)
+{
+    if (event == CHAR_FOCUS_IN) {
+        monitor_answer(obj);
+    }
+}
+
+void mux_add_monitor(Chardev *chr)
+{
+    if (chr->fronts < CHAR_FRONTS) {
+        chr->front[chr->fronts++] = (CharFront){&chr->obj, monitor_room, monitor_take,
+                                                monitor_event, .in = g_byte_array_new()};
+    }
+}

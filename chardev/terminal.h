@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The terminal of the process in raw mode, and back at every exit. */
+#pragma once
+#include "util/error.h"
+
+typedef struct Terminal Terminal;
+
+/* Raw input: no echo, no lines, with signals only if asked for. Does nothing and returns NULL when
+ * fd is no terminal. The process blocks SIGINT, SIGTERM, SIGHUP from here on (threads made later
+ * too): the event loop takes them, so that the terminal is always given back. */
+Terminal *terminal_raw(int fd, bool signals);
+void terminal_restore(Terminal *t); /* NULL is fine; exit() does it too */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rhea-system-x86_64: a command line becomes a plan, the plan a machine, the machine runs.
+ *
+ * Exit status: 0 when the guest or the user ended it, 1 with one sentence on stderr when it could
+ * not start.
+ */
+#include "softmmu/daemon.h"
+#include "softmmu/plan.h"
+#include "softmmu/run/run.h"
+#include "util/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static int failed(Error *err)
+{
+    fprintf(stderr, "%s: %s\n", g_get_prgname(), error_text(err));
+    if (*error_hint_text(err)) {
+        fprintf(stderr, "%s: %s\n", g_get_prgname(), error_hint_text(err));
+    }
+    error_free(err);
+    return 1;
+}
+
+static bool logs_on(const Plan *p, Error **err)
+{
+    if (p->log_file && !log_open(p->log_file, err)) {
+        return error_prefix(err, "-D %s: ", p->log_file);
+    }
+    if (p->log_items && !log_set(p->log_items, err)) {
+        return error_prefix(err, "-d %s: ", p->log_items);
+    }
+    for (guint i = 0; i < p->traces->len; i++) {
+        if (!trace_switch(p->traces->pdata[i], true, err)) {
+            return error_prefix(err, "-trace %s: ", (char *)p->traces->pdata[i]);
+        }
+    }
+    return true;
+}
+
+/* Everything between a good plan and the end of its machine. */
+static int run(Plan *p, Error **err)
+{
+    int parent = -1, pid = -1, status;
+    Machine *m;
+
+    if (p->daemonize && (parent = daemon_begin(err)) < 0) {
+        return 1;
+    }
+    if (p->process_name) {
+        prctl(PR_SET_NAME, p->process_name);
+    }
+    if (!logs_on(p, err) || !(m = plan_build(p, err))) {
+        return 1;
+    }
+    if (p->pid_file && (pid = pid_file_write(p->pid_file, err)) < 0) {
+        machine_free(m);
+        return 1;
+    }
+    if (parent >= 0) {
+        daemon_ready(parent);
+    }
+    status = machine_run(m);
+    machine_free(m);
+    if (pid >= 0) {
+        unlink(p->pid_file);
+        close(pid);
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    Plan *p = plan_new();
+    Error *err = NULL;
+    int status = 0;
+
+    g_set_prgname("rhea-system-x86_64");
+    if (plan_parse(p, argc - 1, argv + 1, &err)) {
+        if (p->answer || p->print) {
+            g_autofree char *text = p->answer ? g_strdup(p->answer) : plan_print(p);
+
+            fputs(text, stdout);
+        } else {
+            status = run(p, &err);
+        }
+    }
+    if (err) {
+        status = failed(err);
+    }
+    plan_free(p);
+    return status;
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a plan to a machine: chardevs, objects, the engine, the board, the devices of the user.
+ *
+ * Whatever was made when something fails is freed with the machine.
+ */
+#include "accel/accel.h"
+#include "chardev/chardev.h"
+#include "hw/core/bus.h"
+#include "qom/value.h"
+#include "softmmu/plan.h"
+#include "softmmu/run/machine_impl.h"
+
+#include <string.h>
+
+/* An error of an object that an option asked for names that option. */
+static bool blame(Error **err, const char *option, const Opts *o, const char *implied)
+{
+    g_autofree char *text = opts_print(o, implied);
+
+    return error_prefix(err, "-%s %s: ", option, text);
+}
+
+/* ---- configuration ---- */
+
+static char **texts(const GPtrArray *list, char **more)
+{
+    GPtrArray *all = g_ptr_array_new();
+
+    for (guint i = 0; i < list->len; i++) {
+        g_ptr_array_add(all, g_strdup(list->pdata[i]));
+    }
+    for (; more && *more; more++) {
+        g_ptr_array_add(all, g_strdup(*more));
+    }
+    g_ptr_array_add(all, NULL);
+    return (char **)g_ptr_array_free(all, FALSE);
+}
+
+static void add_globals(MachineConfig *c, const Plan *p)
+{
+    for (guint i = 0; i < p->globals->len; i++) {
+        Opts *o = p->globals->pdata[i];
+        GlobalProp *g = g_new0(GlobalProp, 1);
+
+        g->driver = g_strdup(opts_text(o, "driver"));
+        g->property = g_strdup(opts_text(o, "property"));
+        g->value = value_print(opts_find(o, "value"));
+        g_ptr_array_add(c->globals, g);
+    }
+}
+
+static bool configure(Machine *m, Plan *p, Error **err)
+{
+    MachineConfig *c = machine_config(m);
+    char **built_in = c->data_dirs;
+
+    add_globals(c, p);
+    c->data_dirs = texts(p->data_dirs, built_in);
+    g_strfreev(built_in);
+    c->option_roms = texts(p->option_roms, NULL);
+    c->smbios = texts(p->smbios, NULL);
+    c->cpu = g_strdup(p->cpu);
+    c->name = g_strdup(p->guest_name);
+    c->nographic = p->nographic;
+    c->nodefaults = p->nodefaults;
+    c->vga_none = p->vga_none || p->nodefaults || p->nographic;
+    c->no_reboot = p->no_reboot;
+    c->no_shutdown = p->no_shutdown;
+    c->start_paused = p->paused;
+    if (!machine_globals(m, (Object *)m, err)) {
+        return false;
+    }
+    if (!opts_set(p->machine_opts, (Object *)m, err)) {
+        return error_prefix(err, "-machine %s: ", machine_class_of(m)->name);
+    }
+    return machine_config_settle(c, machine_class_of(m)->max_cpus, err);
+}
+
+/* ---- chardevs, objects ---- */
+
+static bool make_chardevs(Machine *m, Plan *p, Error **err)
+{
+    for (guint i = 0; i < p->chardevs->len; i++) {
+        Opts *o = p->chardevs->pdata[i];
+
+        if (!chardev_new(m, opts_text(o, "id"), o, err)) {
+            return blame(err, "chardev", o, "backend");
+        }
+    }
+    return true;
+}
+
+static bool make_object(Machine *m, Opts *o, Error **err)
+{
+    const Class *c = class_choose(opts_text(o, "qom-type"), &Object_class, "object", err);
+    const Class *able = c;
+    Object *obj;
+
+    while (able && !able->complete) {
+        able = able->parent;
+    }
+    if (!able) {
+        return c && error_set(err, "a %s is not made by -object", c->name);
+    }
+    opts_find(o, "id");
+    obj = object_new(c, object_container(object_root((Object *)m), "objects"), opts_text(o, "id"));
+    if (!machine_globals(m, obj, err) || !opts_set(o, obj, err) || !able->complete(obj, err)) {
+        object_remove(obj);
+        return false;
+    }
+    obj->fixed = true;
+    return true;
+}
+
+static bool make_objects(Machine *m, Plan *p, Error **err)
+{
+    for (guint i = 0; i < p->objects->len; i++) {
+        if (!make_object(m, p->objects->pdata[i], err)) {
+            return blame(err, "object", p->objects->pdata[i], "qom-type");
+        }
+    }
+    return true;
+}
+
+/* ---- serial ports ---- */
+
+/* What -serial and its like mean; *to stays NULL for none. */
+static bool connect_port(Machine *m, const char *text, const char *id, Chardev **to, Error **err)
+{
+    Opts *o = chardev_short(text, err);
+    const char *backend = o ? opts_text(o, "backend") : NULL;
+    bool ok = true, mux = false;
+    Object *found = NULL;
+
+    if (!o) {
+        return false;
+    }
+    if (!strcmp(backend, "chardev")) {
+        found = object_resolve((Object *)m, opts_text(o, "chardev"), &Chardev_class, err);
+        ok = found;
+    } else if (strcmp(backend, "none")) {
+        opts_bool(o, "mux", &mux, NULL);
+        for (guint i = 0; i < o->list->len; i++) {
+            ((Opt *)o->list->pdata[i])->used = !strcmp(((Opt *)o->list->pdata[i])->name, "backend");
+        }
+        found = (Object *)chardev_new(m, id, o, err);
+        ok = found;
+        if (found && mux) {
+            mux_add_monitor((Chardev *)found);
+        }
+    }
+    opts_free(o);
+    *to = (Chardev *)found;
+    if (found) {
+        object_ref(found);
+    }
+    return ok;
+}
+
+/* -debugcon DEV is -device isa-debugcon,chardev=... */
+static bool connect_debugcon(Machine *m, Plan *p, Error **err)
+{
+    Chardev *chr = NULL;
+    Opts *o;
+
+    if (!connect_port(m, p->debugcon, "debugcon", &chr, err)) {
+        return false;
+    }
+    if (chr) {
+        o = opts_new();
+        opts_add(o, "driver", TEXT("isa-debugcon"));
+        opts_add(o, "chardev", TEXT(chr->obj.name));
+        g_ptr_array_add(p->devices, o);
+        object_unref(&chr->obj);
+    }
+    return true;
+}
+
+/* QEMU's defaults: the first serial port shows on a display that this version lacks, so it is not
+ * connected; -nographic puts it on the terminal. */
+static bool connect_ports(Machine *m, Plan *p, Error **err)
+{
+    MachineConfig *c = machine_config(m);
+
+    if (!p->serials->len && c->nographic && !c->nodefaults && !p->daemonize) {
+        g_ptr_array_add(p->serials, g_strdup("mon:stdio"));
+    } else if (!p->serials->len && !c->nodefaults) {
+        g_ptr_array_add(p->serials, g_strdup("null"));
+    }
+    for (guint i = 0; i < p->serials->len; i++) {
+        g_autofree char *id = g_strdup_printf("serial%u", i);
+
+        if (!connect_port(m, p->serials->pdata[i], id, &c->serial[i], err)) {
+            return error_prefix(err, "-serial %s: ", (char *)p->serials->pdata[i]);
+        }
+    }
+    return !p->debugcon || connect_debugcon(m, p, err) ||
+           error_prefix(err, "-debugcon %s: ", p->debugcon);
+}
+
+/* ---- the engine ---- */
+
+static Accel *try_accel(Machine *m, Opts *o, const char *name, Error **err)
+{
+    const Class *c = class_choose(name, &Accel_class, "accel", err);
+    const AccelClass *ac = (const AccelClass *)c;
+    Accel *a;
+
+    if (!c || (ac->usable && !ac->usable(err))) {
+        return NULL;
+    }
+    a = CAST(Accel, object_new(c, (Object *)m, "accel"));
+    a->machine = m;
+    if (!machine_globals(m, &a->obj, err) || (o && !opts_set(o, &a->obj, err)) ||
+        !accel_start(a, err)) {
+        object_remove(&a->obj);
+        return NULL;
+    }
+    return a;
+}
+
+/* The first that can be used; when there is none, the reasons of all. */
+static Accel *first_accel(Machine *m, Opts *o, const char *list, GString *reasons)
+{
+    g_auto(GStrv) name = g_strsplit(list, ":", -1);
+    Accel *a = NULL;
+
+    for (int i = 0; name[i] && !a; i++) {
+        Error *why = NULL;
+
+        a = try_accel(m, o, name[i], &why);
+        if (why) {
+            g_string_append_printf(reasons, "%s%s: %s", reasons->len ? "; " : "", name[i],
+                                   error_text(why));
+        }
+        error_free(why);
+    }
+    return a;
+}
+
+static bool choose_accel(Machine *m, Plan *p, Error **err)
+{
+    g_autoptr(GString) reasons = g_string_new(NULL);
+    const char *list = machine_config(m)->accel;
+    Accel *a = NULL;
+
+    if (p->accels->len && list) {
+        return error_set(err, "-machine accel=%s and -accel are one too many", list);
+    }
+    for (guint i = 0; i < p->accels->len && !a; i++) {
+        Opts *o = p->accels->pdata[i];
+
+        a = first_accel(m, o, opts_text(o, "accel"), reasons);
+    }
+    if (!p->accels->len) {
+        a = first_accel(m, NULL, list ?: "kvm:tcg", reasons);
+    }
+    if (!a) {
+        error_set(err, "no accelerator can be used: %s", reasons->str);
+        return error_hint(err, "'-accel help' lists them");
+    }
+    if (reasons->len && (p->accels->len || list)) {
+        g_printerr("%s: using %s (%s)\n", g_get_prgname(), a->obj.class->name, reasons->str);
+    }
+    return true;
+}
+
+/* ---- devices of the user ---- */
+
+typedef struct BusSearch {
+    const char *name; /* NULL: any that takes the class */
+    const Class *class;
+    Bus *found;
+} BusSearch;
+
+static void find_bus(BusSearch *s, Object *at)
+{
+    if (object_is(at, &Bus_class) && !s->found) {
+        const BusClass *bc = (const BusClass *)at->class;
+        bool fits = s->name ? !strcmp(at->name, s->name) : class_is(s->class, bc->takes);
+
+        s->found = fits ? (Bus *)at : NULL;
+    }
+    for (Object *c = at->children; c && !s->found; c = c->next) {
+        find_bus(s, c);
+    }
+}
+
+static bool choose_bus(Machine *m, const Class *class, const char *name, Bus **bus, Error **err)
+{
+    BusSearch s = {name, class, NULL};
+
+    find_bus(&s, (Object *)m);
+    *bus = s.found;
+    return s.found || !name || error_set(err, "there is no bus %s", name);
+}
+
+/* An address is a property of some devices, and the core's affair for the others. */
+static const char *address(Opts *o, const Class *class)
+{
+    return prop_find(class, "addr", NULL) ? NULL : opts_text(o, "addr");
+}
+
+static bool make_device(Machine *m, Opts *o, unsigned anon, Error **err)
+{
+    const Class *class = class_choose(opts_text(o, "driver"), &Device_class, "device", err);
+    const char *id = opts_text(o, "id"), *bus_name = opts_text(o, "bus"), *addr;
+    g_autofree char *name = id ? g_strdup(id) : g_strdup_printf("device[%u]", anon);
+    Object *keeper;
+    Device *dev;
+    Bus *bus;
+
+    if (!class || !choose_bus(m, class, bus_name, &bus, err)) {
+        return false;
+    }
+    keeper = object_container((Object *)m, id ? "peripheral" : "peripheral-anon");
+    addr = address(o, class);
+    dev = device_new(m, keeper, class, name, err);
+    if (!dev) {
+        return false;
+    }
+    if (!opts_set(o, &dev->obj, err)) {
+        device_remove(dev);
+        return false;
+    }
+    return device_realize(dev, bus, addr, err);
+}
+
+static bool make_devices(Machine *m, Plan *p, Error **err)
+{
+    for (guint i = 0; i < p->devices->len; i++) {
+        if (!make_device(m, p->devices->pdata[i], i, err)) {
+            return blame(err, "device", p->devices->pdata[i], "driver");
+        }
+    }
+    return true;
+}
+
+/* Not an error: management programs name devices that only other machines have. */
+static void warn_unused_globals(Machine *m)
+{
+    MachineConfig *c = machine_config(m);
+
+    for (guint i = 0; i < c->globals->len; i++) {
+        GlobalProp *g = c->globals->pdata[i];
+
+        if (!g->used) {
+            g_printerr("%s: warning: -global %s.%s=%s has no effect: there is no such %s\n",
+                       g_get_prgname(), g->driver, g->property, g->value,
+                       class_find(g->driver) ? "device in this machine" : "class");
+        }
+    }
+}
+
+Machine *plan_build(Plan *p, Error **err)
+{
+    const MachineClass *class = machine_class_find(p->machine ?: "pc", err);
+    Machine *m = class ? machine_new_class(&class->class) : NULL;
+
+    if (!m) {
+        return NULL;
+    }
+    if (!configure(m, p, err) || !make_chardevs(m, p, err) || !make_objects(m, p, err) ||
+        !connect_ports(m, p, err) || !choose_accel(m, p, err) || !class->build(m, err) ||
+        !make_devices(m, p, err)) {
+        machine_free(m);
+        return NULL;
+    }
+    warn_unused_globals(m);
+    m->obj.fixed = true;
+    lock_take(machine_lock(m));
+    machine_reset(m, RESET_POWER);
+    lock_drop(machine_lock(m));
+    return m;
+}
