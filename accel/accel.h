@@ -114,6 +114,7 @@ typedef struct AccelClass {
     void (*vcpu_run)(Vcpu *cpu, VcpuExit *exit); /* on the vCPU's own thread; NULL: never */
     void (*vcpu_kick)(Vcpu *cpu);                /* from any thread or a signal handler   */
     void (*reset)(Vcpu *cpu);                    /* power-on state; the vCPU is parked    */
+    void (*vcpu_thread)(Vcpu *cpu, bool begins); /* on that thread, first and last        */
 
     void (*pull)(Vcpu *cpu, uint32_t sections); /* engine to cpu->state: X86_LAPIC is one; on */
                                                 /* its thread when it is parked, or outside   */
@@ -157,6 +158,15 @@ void vcpus_exclusive(Machine *m, void (*fn)(void *opaque), void *opaque);
 void vcpu_post(Vcpu *cpu, void (*fn)(Vcpu *cpu, void *opaque), void *opaque); /* runs outside */
 uint64_t machine_epoch(Machine *m); /* ... free it when every vCPU has been outside since:    */
 bool machine_epoch_passed(Machine *m, uint64_t epoch);
+
+/* The machine's vCPUs, in the order in which they were made; i below the count. Under the machine
+ * lock, or with the world stopped, or on a vCPU's thread: none comes or goes then. */
+unsigned machine_cpu_count(Machine *m);
+Vcpu *machine_cpu(Machine *m, unsigned i);
+
+/* The engine makes its part of a vCPU. A class derived from Vcpu calls it at the end of its
+ * realize, when model and state are there. */
+bool vcpu_make(Vcpu *cpu, Error **err);
 
 /* Something happens to a vCPU: from any thread. It is kicked, and woken if it halts. */
 void vcpu_event(Vcpu *cpu, uint32_t event); /* VCPU_NMI, VCPU_SMI, VCPU_INIT */

@@ -303,12 +303,19 @@ static void once(Vcpu *cpu)
 static void *vcpu_loop(void *opaque)
 {
     Vcpu *cpu = opaque;
+    const AccelClass *engine = vcpu_engine(cpu);
 
     current = cpu;
     signals_ready();
     timer_ready(cpu->thread);
+    if (engine->vcpu_thread) {
+        engine->vcpu_thread(cpu, true);
+    }
     while (!cpu->thread->quit) {
         once(cpu);
+    }
+    if (engine->vcpu_thread) {
+        engine->vcpu_thread(cpu, false);
     }
     if (cpu->thread->has_timer) {
         timer_delete(cpu->thread->timer);

@@ -71,34 +71,6 @@ static void exclusive(void *machine, void (*fn)(void *opaque), void *opaque)
     vcpus_exclusive(machine, fn, opaque);
 }
 
-static bool vcpu_realize(Vcpu *cpu, Error **err)
-{
-    Machine *m = cpu->dev.machine;
-    Object *obj = &cpu->dev.obj;
-    World *w = world_make(m);
-
-    region_init(&cpu->root, obj, "cpu", whole);
-    region_init_alias(&cpu->system, obj, "memory", machine_memory(m), 0, whole);
-    region_init_alias(&cpu->smm, obj, "smram", machine_smram(m), 0, 1ull << 32);
-    region_set(&cpu->smm, false, false);
-    region_map(&cpu->root, 0, &cpu->system, 0);
-    region_map(&cpu->root, 0, &cpu->smm, SMM_PRIORITY);
-    space_init(&cpu->memory, machine_maps(m), &cpu->root);
-    cpu->clock = clock_on(machine_clock(m, CLOCK_GUEST));
-    machine_maps(m)->exclusive = exclusive;
-    cpu->accel = cpu->accel ?: m->accel;
-    if (vcpu_engine(cpu)->vcpu_create && !vcpu_engine(cpu)->vcpu_create(cpu, err)) {
-        space_free(&cpu->memory);
-        clock_free(cpu->clock);
-        return false;
-    }
-    cpu->made = true;
-    pthread_mutex_lock(&w->mutex);
-    g_ptr_array_add(m->cpus, cpu);
-    pthread_mutex_unlock(&w->mutex);
-    return true;
-}
-
 static void vcpu_unrealize(Object *obj)
 {
     Vcpu *cpu = CAST(Vcpu, obj);
@@ -117,6 +89,50 @@ static void vcpu_unrealize(Object *obj)
     }
     space_free(&cpu->memory);
     clock_free(cpu->clock);
+}
+
+static bool vcpu_realize(Vcpu *cpu, Error **err)
+{
+    Machine *m = cpu->dev.machine;
+    Object *obj = &cpu->dev.obj;
+    World *w = world_make(m);
+
+    region_init(&cpu->root, obj, "cpu", whole);
+    region_init_alias(&cpu->system, obj, "memory", machine_memory(m), 0, whole);
+    region_init_alias(&cpu->smm, obj, "smram", machine_smram(m), 0, 1ull << 32);
+    region_set(&cpu->smm, false, false);
+    region_map(&cpu->root, 0, &cpu->system, 0);
+    region_map(&cpu->root, 0, &cpu->smm, SMM_PRIORITY);
+    space_init(&cpu->memory, machine_maps(m), &cpu->root);
+    cpu->clock = clock_on(machine_clock(m, CLOCK_GUEST));
+    machine_maps(m)->exclusive = exclusive;
+    cpu->accel = cpu->accel ?: m->accel;
+    pthread_mutex_lock(&w->mutex);
+    g_ptr_array_add(m->cpus, cpu);
+    pthread_mutex_unlock(&w->mutex);
+    if (obj->class == &Vcpu_class.class && !vcpu_make(cpu, err)) {
+        vcpu_unrealize(obj);
+        return false;
+    }
+    return true;
+}
+
+bool vcpu_make(Vcpu *cpu, Error **err)
+{
+    const AccelClass *engine = vcpu_engine(cpu);
+
+    cpu->made = !engine->vcpu_create || engine->vcpu_create(cpu, err);
+    return cpu->made;
+}
+
+unsigned machine_cpu_count(Machine *m)
+{
+    return m->cpus->len;
+}
+
+Vcpu *machine_cpu(Machine *m, unsigned i)
+{
+    return m->cpus->pdata[i];
 }
 
 /* Power-on and warm reset are the same for a vCPU; memory and LAPIC have resets of their own. */
