@@ -162,7 +162,7 @@ static bool pc_build(Machine *m, Error **err)
     Pc *pc = (Pc *)m;
 
     return add_interrupts(pc, err) && add_cpus(pc, err) && add_chipset(pc, err) &&
-           add_ram(pc, err) && pc_load_bios(pc, err) && pc_describe(pc, err);
+           add_ram(pc, err) && pc_add_isa(pc, err) && pc_load_bios(pc, err) && pc_describe(pc, err);
 }
 
 static void pc_finalize(Object *obj)

@@ -34,5 +34,8 @@ unsigned pc_apic_id(const SmpTopology *smp, unsigned n);
 /* The BIOS image into the ROM at the top of 4 GB: -bios, or SeaBIOS. */
 bool pc_load_bios(Pc *pc, Error **err);
 
+/* The devices behind the ISA bridge. */
+bool pc_add_isa(Pc *pc, Error **err);
+
 /* What firmware asks about the machine: items of fw_cfg and bytes of the CMOS. */
 bool pc_describe(Pc *pc, Error **err);

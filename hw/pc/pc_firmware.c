@@ -3,9 +3,9 @@
  * What firmware finds on the PC: its own image in ROM, and answers in fw_cfg and CMOS. The files
  * and CMOS bytes are those that SeaBIOS reads (its src/fw/paravirt.c, src/hw/rtc.h).
  */
+#include "hw/firmware/acpi.h"
 #include "hw/pc/pc.h"
-
-#include <string.h>
+#include "hw/firmware/pc_dsdt.h"
 
 enum { KB = 1024, MB = 1024 * KB, BIOS_STEP = 64 * KB, BIOS_MAX = 16 * MB, LOW_SIZE = 128 * KB };
 
@@ -46,13 +46,11 @@ bool pc_load_bios(Pc *pc, Error **err)
         return error_set(err, "firmware %s has %zu bytes, not a multiple of 64 KB up to 16 MB",
                          path, (size_t)n);
     }
-    if (!region_init_ram(&pc->bios, &m->obj, "pc.bios", n, RAM_PRIVATE, err)) {
+    if (!region_init_rom(&pc->bios, &m->obj, "pc.bios", n, data, n, err)) {
         return false;
     }
     uint64_t low = MIN(n, LOW_SIZE);
 
-    memcpy(pc->bios.ram->host, data, n);
-    region_set(&pc->bios, true, true);
     region_init_alias(&pc->bios_low, &m->obj, "isa-bios", &pc->bios, n - low, low);
     region_map(&pc->host->memory, four_gb - n, &pc->bios, 0);
     region_map(&pc->host->memory, MB - low, &pc->bios_low, 1);
@@ -92,17 +90,21 @@ static bool describe_boot(Pc *pc, Error **err)
            (!pc->machine.config.nographic || file_number(f, "etc/sercon-port", 0x3f8, 2, err));
 }
 
+static bool flag(Device *dev, const char *name)
+{
+    Value v = {0};
+
+    return prop_get(&dev->obj, name, &v, NULL) && v.flag;
+}
+
 /* Bytes 3 and 4 are the sleep types of S3 and S4, with bit 7 where the machine offers them. */
 static bool describe_sleep(Pc *pc, Error **err)
 {
     uint8_t states[6] = {128, 0, 0, 129, 128 | 2, 128};
-    Value s3 = {0}, s4 = {0};
-    bool ok = prop_get(&pc->pm->obj, "disable_s3", &s3, err) &&
-              prop_get(&pc->pm->obj, "disable_s4", &s4, err);
 
-    states[3] = s3.flag ? 0 : states[3];
-    states[4] = s4.flag ? 0 : states[4];
-    return ok && fw_cfg_file(pc->fw_cfg, "etc/system-states", states, sizeof states, err);
+    states[3] = flag(pc->pm, "disable_s3") ? 0 : states[3];
+    states[4] = flag(pc->pm, "disable_s4") ? 0 : states[4];
+    return fw_cfg_file(pc->fw_cfg, "etc/system-states", states, sizeof states, err);
 }
 
 static void describe_cpus(Pc *pc)
@@ -115,6 +117,53 @@ static void describe_cpus(Pc *pc)
     fw_cfg_item(pc->fw_cfg, FW_CFG_UUID, c->uuid, sizeof c->uuid);
 }
 
+/* ---- ACPI ---- */
+
+enum { HOLE_START = 0xe0000000, HOLE_END = 0xfebfffff, HIGH_ALIGN = 1 << 30 };
+
+/* SeaBIOS places BARs from 2, 3 or 3.5 GB on, wherever RAM leaves room. */
+static uint64_t hole_start(const Pc *pc)
+{
+    uint64_t ram = pc->layout.below;
+
+    return ram <= 0x80000000u ? 0x80000000u : ram <= 0xc0000000u ? 0xc0000000u : HOLE_START;
+}
+
+static bool describe_acpi(Pc *pc, Error **err)
+{
+    const MachineConfig *c = &pc->machine.config;
+    g_autofree uint32_t *ids = g_new(uint32_t, c->smp.cpus);
+    uint64_t high = (four_gb + pc->layout.above + HIGH_ALIGN - 1) & ~(uint64_t)(HIGH_ALIGN - 1);
+    AcpiConfig acpi = {
+        .dsdt = pc_dsdt,
+        .dsdt_size = sizeof pc_dsdt,
+        .apic_ids = ids,
+        .cpus = c->smp.cpus,
+        .hole = hole_start(pc),
+        .hole_end = HOLE_END,
+        .high = high,
+        .high_end = high + (32ull << 30) - 1,
+        .hpet = c->hpet != OFF,
+        .s3 = !flag(pc->pm, "disable_s3"),
+        .s4 = !flag(pc->pm, "disable_s4"),
+        .s4_type = 2,
+        .pm_base = 0x600,
+        .gpe0 = 0xafe0,
+        .sci = 9,
+        .smi_port = 0xb2,
+        .acpi_on = 0xf1,
+        .acpi_off = 0xf0,
+    };
+
+    for (unsigned n = 0; n < c->smp.cpus; n++) {
+        ids[n] = pc_apic_id(&c->smp, n);
+    }
+    for (unsigned n = 0; n < 4; n++) {
+        acpi.serial_ports |= c->serial[n] ? 1 << n : 0;
+    }
+    return c->acpi == OFF || acpi_publish(pc->fw_cfg, &acpi, err);
+}
+
 bool pc_describe(Pc *pc, Error **err)
 {
     Device *dev = device_add(&pc->machine, &FwCfg_class, "fw_cfg", NULL, NULL, NULL, err);
@@ -124,5 +173,6 @@ bool pc_describe(Pc *pc, Error **err)
     }
     pc->fw_cfg = (FwCfg *)dev;
     describe_cpus(pc);
-    return describe_memory(pc, err) && describe_boot(pc, err) && describe_sleep(pc, err);
+    return describe_memory(pc, err) && describe_boot(pc, err) && describe_sleep(pc, err) &&
+           describe_acpi(pc, err);
 }

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a PC has had since the AT, behind its ISA bridge: timers, clock, keyboard controller, port
+ * 0x92 and serial ports.
+ * Not modelled: floppy controller, parallel port.
+ */
+#include "chardev/chardev.h"
+#include "hw/char/debugcon.h"
+#include "hw/pc/pc.h"
+#include "hw/timer/hpet.h"
+
+#include <string.h>
+
+enum { IRQ_TIMER = 0, IRQ_KEYBOARD = 1, IRQ_RTC = 8, IRQ_MOUSE = 12, HPET_LINES = 24 };
+
+static Device *add(Pc *pc, const char *class, const char *name, const PropValue *props, Error **err)
+{
+    const Class *c = class_choose(class, &Device_class, "device", err);
+
+    return c ? device_add(&pc->machine, c, name, NULL, NULL, props, err) : NULL;
+}
+
+/* Address line 20 is open while the keyboard controller or port 0x92 opens it. */
+static bool wire_a20(Pc *pc, Device *from, Error **err)
+{
+    for (unsigned n = 0; n < pc->cpu_count; n++) {
+        if (!irq_wire(from, "a20", 0, pc->cpus[n], "a20", 0, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- timers ---- */
+
+/* The HPET's line 2 is the IOAPIC's input of the timer, which is IRQ 0 everywhere else. */
+static bool add_hpet(Pc *pc, Error **err)
+{
+    Device *hpet = add(pc, "hpet", "hpet", NULL, err);
+
+    for (unsigned n = 0; hpet && n < HPET_LINES; n++) {
+        if (!pc_wire(pc, hpet, "gsi", n, n == 2 ? IRQ_TIMER : n, err)) {
+            return false;
+        }
+    }
+    return hpet;
+}
+
+static bool add_timers(Pc *pc, Error **err)
+{
+    Device *pit = add(pc, "isa-pit", "pit", NULL, err);
+
+    if (!class_find("mc146818rtc")) {
+        return pit && pc_wire(pc, pit, "out", 0, IRQ_TIMER, err) && add_hpet(pc, err);
+    }
+    pc->rtc = pit ? add(pc, "mc146818rtc", "rtc", NULL, err) : NULL;
+    return pc->rtc && pc_wire(pc, pit, "out", 0, IRQ_TIMER, err) &&
+           pc_wire(pc, pc->rtc, "irq", 0, IRQ_RTC, err) &&
+           (pc->machine.config.hpet == OFF || add_hpet(pc, err));
+}
+
+/* ---- serial ports and the rest ---- */
+
+static bool add_serial(Pc *pc, unsigned n, Error **err)
+{
+    static const uint16_t base[] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
+    static const uint8_t irq[] = {4, 3, 4, 3};
+    g_autofree char *name = g_strdup_printf("serial%u", n);
+    const PropValue props[] = {{"iobase", NUMBER(base[n])},
+                               {"irq", NUMBER(irq[n])},
+                               {"chardev", LINK(pc->machine.config.serial[n])},
+                               {}};
+
+    return !pc->machine.config.serial[n] || !class_find("isa-serial") ||
+           device_add(&pc->machine, class_find("isa-serial"), name, &pc->isa->bus, NULL, props,
+                      err);
+}
+
+static bool add_debugcon(Pc *pc, Error **err)
+{
+    const PropValue props[] = {
+        {"iobase", NUMBER(0xe9)}, {"chardev", LINK(pc->machine.config.debugcon)}, {}};
+
+    return !pc->machine.config.debugcon ||
+           device_add(&pc->machine, &DebugCon_class, "debugcon", &pc->isa->bus, NULL, props, err);
+}
+
+/* Keyboard controller and port 0x92, which both gate A20; DMA controllers. */
+static bool add_board_controllers(Pc *pc, Error **err)
+{
+    Device *kbc = add(pc, "i8042", "i8042", NULL, err);
+    Device *port92 = kbc ? add(pc, "port92", "port92", NULL, err) : NULL;
+
+    return port92 && add(pc, "i8237", "dma", NULL, err) && wire_a20(pc, kbc, err) &&
+           wire_a20(pc, port92, err) && pc_wire(pc, kbc, "irq", 0, IRQ_KEYBOARD, err) &&
+           pc_wire(pc, kbc, "irq", 1, IRQ_MOUSE, err);
+}
+
+bool pc_add_isa(Pc *pc, Error **err)
+{
+    if (!add_timers(pc, err) ||
+        (class_find("i8042") && class_find("i8237") && !add_board_controllers(pc, err))) {
+        return false;
+    }
+    for (unsigned n = 0; n < 4; n++) {
+        if (!add_serial(pc, n, err)) {
+            return false;
+        }
+    }
+    return add_debugcon(pc, err);
+}
