@@ -245,15 +245,31 @@ static void add_waet(Build *b)
     list_table(b, "WAET", 1, t);
 }
 
+/* A QWORD memory descriptor (section 6.4.3.5.1) made here, since integers of ACPI 1.0 have 32 bits;
+ * an end tag follows. */
+static void add_high_hole(GByteArray *out, const AcpiConfig *c)
+{
+    enum { QWORD_SPACE = 0x8a, LENGTH = 43, FIXED = 0x0c, CACHEABLE_WRITABLE = 3, END_TAG = 0x79 };
+    g_autoptr(GByteArray) d = g_byte_array_new();
+
+    put(d, QWORD_SPACE | LENGTH << 8, 3);
+    put(d, FIXED << 8 | CACHEABLE_WRITABLE << 16, 3);
+    put(d, 0, 8);
+    put(d, c->high, 8);
+    put(d, c->high_end, 8);
+    put(d, 0, 8);
+    put(d, c->high_end - c->high + 1, 8);
+    put(d, END_TAG, 2);
+    aml_name_buffer(out, "\\P1R", d->data, d->len);
+}
+
 static void add_ssdt(Build *b, const AcpiConfig *c)
 {
     g_autoptr(GByteArray) t = g_byte_array_new(), cpus = g_byte_array_new();
 
     aml_name_number(t, "\\P0S", c->hole);
     aml_name_number(t, "\\P0E", c->hole_end);
-    aml_name_number(t, "\\P1V", c->high != 0);
-    aml_name_number(t, "\\P1S", c->high);
-    aml_name_number(t, "\\P1E", c->high_end);
+    add_high_hole(t, c);
     aml_name_number(t, "\\COMS", c->serial_ports);
     aml_name_number(t, "\\HPEE", c->hpet);
     if (c->s3) {

@@ -10,7 +10,7 @@ typedef struct AcpiConfig {
     const uint32_t *apic_ids;
     unsigned cpus;
     uint64_t hole, hole_end; /* PCI memory below 4 GB, first and last address              */
-    uint64_t high, high_end; /* and above it; both 0: none                                 */
+    uint64_t high, high_end; /* and above it                                      */
     uint8_t serial_ports;    /* a bit each                                                 */
     bool hpet, s3, s4;
     uint8_t s4_type;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { OP_BYTE = 0x0a, OP_DWORD = 0x0c, OP_QWORD = 0x0e, OP_NAME = 0x08, OP_SCOPE = 0x10 };
-enum { OP_PACKAGE = 0x12, OP_EXTENDED = 0x5b, OP_PROCESSOR = 0x83 };
+enum { OP_BUFFER = 0x11, OP_PACKAGE = 0x12, OP_EXTENDED = 0x5b, OP_PROCESSOR = 0x83 };
 
 static void byte(GByteArray *out, uint8_t value)
 {
@@ -67,6 +67,18 @@ void aml_name_package(GByteArray *out, const char *name, const uint8_t *values, 
     byte(out, OP_NAME);
     name_string(out, name);
     byte(out, OP_PACKAGE);
+    sized(out, inside);
+}
+
+void aml_name_buffer(GByteArray *out, const char *name, const uint8_t *bytes, unsigned n)
+{
+    g_autoptr(GByteArray) inside = g_byte_array_new();
+
+    number(inside, n);
+    g_byte_array_append(inside, bytes, n);
+    byte(out, OP_NAME);
+    name_string(out, name);
+    byte(out, OP_BUFFER);
     sized(out, inside);
 }
 

@@ -10,6 +10,9 @@ void aml_name_number(GByteArray *out, const char *name, uint64_t value);
 /* Name (name, Package () { values... }) of small numbers. */
 void aml_name_package(GByteArray *out, const char *name, const uint8_t *values, unsigned n);
 
+/* Name (name, Buffer () { bytes... }), n below 256. */
+void aml_name_buffer(GByteArray *out, const char *name, const uint8_t *bytes, unsigned n);
+
 /* Scope (name) { inside }; inside may be NULL. */
 void aml_scope(GByteArray *out, const char *name, const GByteArray *inside);
 

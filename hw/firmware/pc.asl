@@ -8,9 +8,7 @@ DefinitionBlock ("", "DSDT", 1, "RHEA", "RHEAPC", 1)
 {
     External (\P0S, IntObj)  /* the PCI hole below 4 GB: first and last address */
     External (\P0E, IntObj)
-    External (\P1V, IntObj)  /* is there one above? */
-    External (\P1S, IntObj)
-    External (\P1E, IntObj)
+    External (\P1R, BuffObj) /* the one above, as a resource template */
     External (\COMS, IntObj) /* serial ports, a bit each */
     External (\HPEE, IntObj) /* is there an HPET? */
 
@@ -99,25 +97,13 @@ DefinitionBlock ("", "DSDT", 1, "RHEA", "RHEAPC", 1)
                     DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable,
                         ReadWrite, 0, 0xE0000000, 0xFEBFFFFF, 0, 0x1EC00000, , , HOLE)
                 })
-                Name (HIGH, ResourceTemplate ()
-                {
-                    QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, Cacheable,
-                        ReadWrite, 0, 0x8000000000, 0xFFFFFFFFFF, 0, 0x8000000000, , , WIDE)
-                })
                 CreateDWordField (LOW, HOLE._MIN, PS32)
                 CreateDWordField (LOW, HOLE._MAX, PE32)
                 CreateDWordField (LOW, HOLE._LEN, PL32)
                 Store (\P0S, PS32)
                 Store (\P0E, PE32)
                 Store (Add (Subtract (\P0E, \P0S), 1), PL32)
-                If (LEqual (\P1V, 0)) { Return (LOW) }
-                CreateQWordField (HIGH, WIDE._MIN, PS64)
-                CreateQWordField (HIGH, WIDE._MAX, PE64)
-                CreateQWordField (HIGH, WIDE._LEN, PL64)
-                Store (\P1S, PS64)
-                Store (\P1E, PE64)
-                Store (Add (Subtract (\P1E, \P1S), 1), PL64)
-                Return (ConcatenateResTemplate (LOW, HIGH))
+                Return (ConcatenateResTemplate (LOW, \P1R))
             }
 
             /* Slot n, pin m: link (n + m - 1) mod 4. */

@@ -4,8 +4,8 @@
  * and CMOS bytes are those that SeaBIOS reads (its src/fw/paravirt.c, src/hw/rtc.h).
  */
 #include "hw/firmware/acpi.h"
-#include "hw/pc/pc.h"
 #include "hw/firmware/pc_dsdt.h"
+#include "hw/pc/pc.h"
 
 enum { KB = 1024, MB = 1024 * KB, BIOS_STEP = 64 * KB, BIOS_MAX = 16 * MB, LOW_SIZE = 128 * KB };
 

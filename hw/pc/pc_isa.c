@@ -5,7 +5,6 @@
  * Not modelled: floppy controller, parallel port.
  */
 #include "chardev/chardev.h"
-#include "hw/char/debugcon.h"
 #include "hw/pc/pc.h"
 #include "hw/timer/hpet.h"
 
@@ -76,15 +75,6 @@ static bool add_serial(Pc *pc, unsigned n, Error **err)
                       err);
 }
 
-static bool add_debugcon(Pc *pc, Error **err)
-{
-    const PropValue props[] = {
-        {"iobase", NUMBER(0xe9)}, {"chardev", LINK(pc->machine.config.debugcon)}, {}};
-
-    return !pc->machine.config.debugcon ||
-           device_add(&pc->machine, &DebugCon_class, "debugcon", &pc->isa->bus, NULL, props, err);
-}
-
 /* Keyboard controller and port 0x92, which both gate A20; DMA controllers. */
 static bool add_board_controllers(Pc *pc, Error **err)
 {
@@ -107,5 +97,5 @@ bool pc_add_isa(Pc *pc, Error **err)
             return false;
         }
     }
-    return add_debugcon(pc, err);
+    return true;
 }
