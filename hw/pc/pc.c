@@ -13,6 +13,7 @@
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
 #include "hw/intc/lapic.h"
+#include "softmmu/memory/backend.h"
 
 enum { IRQ_PIT = 0, IRQ_SCI = 9, IOAPIC_PINS = 24, APIC_ID_MAX = 254 };
 
@@ -111,7 +112,7 @@ static bool add_ram(Pc *pc, Error **err)
 {
     uint64_t bytes = pc->machine.config.ram_bytes;
 
-    if (!region_init_ram(&pc->ram, &pc->machine.obj, "pc.ram", bytes, RAM_PRIVATE, err)) {
+    if (!machine_init_ram(&pc->machine, &pc->ram, &pc->machine.obj, "pc.ram", err)) {
         return false;
     }
     pc->layout = i440fx_ram_layout(bytes);

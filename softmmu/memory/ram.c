@@ -8,12 +8,13 @@
  */
 #include "softmmu/memory/memory_impl.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static const uint64_t huge = 2 << 20;
+static const uint64_t huge = 2 << 20, most = 1ull << 46;
 
 static uint64_t round_up(uint64_t n, uint64_t to)
 {
@@ -26,10 +27,8 @@ static size_t code_bytes(uint64_t size)
 }
 
 /* Address space first, with room to align; then the part that is used. */
-static void *map_aligned(uint64_t size, int fd)
+static void *map_aligned(uint64_t size, uint64_t align, int fd, int flags)
 {
-    int flags = fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-    uint64_t align = size >= huge ? huge : PAGE;
     uint8_t *room =
         mmap(NULL, size + align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -39,6 +38,13 @@ static void *map_aligned(uint64_t size, int fd)
     uint64_t before = round_up((uintptr_t)room, align) - (uintptr_t)room;
     void *host =
         mmap(room + before, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED | MAP_NORESERVE, fd, 0);
+    if (host == MAP_FAILED) {
+        int why = errno;
+
+        munmap(room, size + align);
+        errno = why;
+        return MAP_FAILED;
+    }
     if (before) {
         munmap(room, before);
     }
@@ -46,7 +52,7 @@ static void *map_aligned(uint64_t size, int fd)
     return host;
 }
 
-Ram *ram_wrap(const char *name, void *host, uint64_t size, int fd)
+static Ram *wrap(const char *name, void *host, uint64_t size, int fd)
 {
     void *code = mmap(NULL, code_bytes(size), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -60,28 +66,41 @@ Ram *ram_wrap(const char *name, void *host, uint64_t size, int fd)
     return ram;
 }
 
+Ram *ram_map(const char *name, uint64_t size, uint64_t align, int fd, bool shared, Error **err)
+{
+    int flags = (shared ? MAP_SHARED : MAP_PRIVATE) | (fd < 0 ? MAP_ANONYMOUS : 0);
+    void *host = MAP_FAILED;
+
+    align = MAX(align, size >= huge ? huge : PAGE);
+    errno = EINVAL;
+    if (size && size <= most) {
+        size = round_up(size, MAX(align == huge ? PAGE : align, PAGE));
+        host = map_aligned(size, align, fd, flags);
+    }
+    if (host == MAP_FAILED) {
+        error_errno(err, errno, "%s: no %" PRIu64 " bytes of memory", name, size);
+        return NULL;
+    }
+    if (size >= huge && fd < 0) {
+        madvise(host, size, MADV_HUGEPAGE);
+    }
+    return wrap(name, host, size, fd);
+}
+
 Ram *ram_new(const char *name, uint64_t size, RamKind kind, Error **err)
 {
     int fd = kind == RAM_SHARED ? memfd_create(name, MFD_CLOEXEC) : -1;
-    void *host = MAP_FAILED;
+    Ram *ram = NULL;
 
-    if (size && size <= 1ull << 46) {
-        size = round_up(size, PAGE);
-        if (kind == RAM_PRIVATE || (fd >= 0 && !ftruncate(fd, size))) {
-            host = map_aligned(size, fd);
-        }
+    if (kind == RAM_SHARED && (fd < 0 || size > most || ftruncate(fd, round_up(size, PAGE)))) {
+        error_errno(err, errno, "%s: no %" PRIu64 " bytes of shared memory", name, size);
+    } else {
+        ram = ram_map(name, size, PAGE, fd, kind == RAM_SHARED, err);
     }
-    if (host == MAP_FAILED) {
-        if (fd >= 0) {
-            close(fd);
-        }
-        error_set(err, "%s: no %" PRIu64 " bytes of memory", name, size);
-        return NULL;
+    if (!ram && fd >= 0) {
+        close(fd);
     }
-    if (size >= huge && kind == RAM_PRIVATE) {
-        madvise(host, size, MADV_HUGEPAGE);
-    }
-    return ram_wrap(name, host, size, fd);
+    return ram;
 }
 
 void ram_ref(Ram *ram)
