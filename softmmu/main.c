@@ -10,6 +10,7 @@
 #include "softmmu/run/run.h"
 #include "util/log.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -78,6 +79,7 @@ int main(int argc, char **argv)
     Error *err = NULL;
     int status = 0;
 
+    signal(SIGPIPE, SIG_IGN); /* a peer that goes away is no reason to end */
     g_set_prgname("rhea-system-x86_64");
     if (plan_parse(p, argc - 1, argv + 1, &err)) {
         if (p->answer || p->print) {
