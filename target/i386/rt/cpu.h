@@ -22,16 +22,21 @@
 
 enum { GUEST_PAGE = 4096, TLB_BITS = 9, TLB_SIZE = 1 << TLB_BITS };
 
-/* One page of one view. A tag is the page's linear address, or TLB_NONE; a write tag is there only
- * for RAM that may be written without telling anyone (no decoded code, dirty already, not ROM). */
+/* One page of one view. A tag is the page's linear address, or tlb_no_tag(); a write tag is there
+ * only for RAM that may be written without telling anyone (no decoded code, not logged, no ROM). */
 typedef struct TlbEntry {
     uint64_t read, write; /* tags */
     uintptr_t addend;     /* host address = linear address + addend; RAM only */
     uint64_t attributes;  /* TLB_GLOBAL ... */
 } TlbEntry;
 
-#define TLB_NONE 1ull /* not page aligned: equals no tag */
 enum { TLB_GLOBAL = 1, TLB_LARGE = 2 };
+
+/* The tag of nothing: a page that belongs in another slot, so that no address found here has it. */
+static inline uint64_t tlb_no_tag(unsigned slot)
+{
+    return slot == 1 ? 0 : GUEST_PAGE;
+}
 
 /* Data accesses go through the view that CPL, CR4.SMAP and EFLAGS.AC select. VIEW_SLOW is never
  * filled: everything goes the slow way (alignment checks on, data breakpoints armed). */
@@ -53,6 +58,16 @@ typedef struct PhysPage {
 } PhysPage;
 
 enum { PHYS_CACHE = 256 };
+
+/* Where an event comes from: decides on error-code bits, DPL checks and RF (SDM volume 3,
+ * "Interrupt and exception handling"). */
+typedef enum {
+    EVENT_EXCEPTION, /* raised by an instruction                       */
+    EVENT_EXTERNAL,  /* interrupt or NMI                               */
+    EVENT_INT_N,     /* INT n                                          */
+    EVENT_INT3,      /* INT3, INTO: DPL is checked, no V86 redirection */
+    EVENT_INT1,      /* INT1: as an exception, no DPL check            */
+} EventKind;
 
 typedef struct LastException { /* for the triple-fault report and -d int */
     uint8_t vector;
@@ -109,7 +124,10 @@ typedef struct Cpu {
     uint8_t delivering; /* vector being delivered plus 1, for double faults; 0: none */
     LastException last[LAST_EXCEPTIONS];
     unsigned last_count;
-    char why[160]; /* what was wrong with the last bad descriptor or page entry, in words */
+    bool external; /* the event being delivered is not an instruction's: EXT in error codes */
+    const char *why_format; /* what was wrong last, see why(); %x stands for a value */
+    uint64_t why_value[3];
+    char why[160]; /* the same in words, written when the CPU shuts down */
 
     const struct RtHost *host;
     void *vcpu; /* struct Vcpu, for the host side */
@@ -120,6 +138,10 @@ typedef struct Cpu {
     struct FpuHost *fpu;       /* save image, stubs       */
 
     PhysPage phys[PHYS_CACHE];
+    uint64_t pointer_phys; /* of the last mem_pointer_slow()                       */
+    uint64_t large_first,
+        large_last;     /* addresses that large pages in the TLB span; first > last: none */
+    uint8_t views_used; /* 1 << View: has entries                              */
     TlbEntry tlb_view[VIEW_COUNT][TLB_SIZE] __attribute__((aligned(64)));
 } Cpu;
 
@@ -129,6 +151,16 @@ _Noreturn void raise_error(Cpu *c, uint8_t vector, uint32_t error);
 _Noreturn void raise_page_fault(Cpu *c, uint64_t linear, uint32_t error);
 _Noreturn void
 unwind(Cpu *c); /* leave the instruction without an exception: it starts again later */
+
+/* Remember why an exception is about to be raised: a sentence without full stop, in which each %x
+ * becomes one of the values. Cheap: only the pointer and the numbers are kept. */
+static inline void why(Cpu *c, const char *format, uint64_t a, uint64_t b, uint64_t d)
+{
+    c->why_format = format;
+    c->why_value[0] = a;
+    c->why_value[1] = b;
+    c->why_value[2] = d;
+}
 
 /* Derive cpl, view, code_size, flat, stack_size and mode from the state, after anything they depend
  * on has changed (segments, CR0, CR4, EFER, EFLAGS.AC/VM/TF, DR7, XCR0, SMM). Ends the block. */

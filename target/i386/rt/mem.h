@@ -31,11 +31,14 @@ void mem_written(Cpu *c, uint64_t linear, unsigned size);
 /* Guest-physical accesses (page walk, SMM save area): never raise. */
 uint64_t phys_read(Cpu *c, uint64_t phys, unsigned size);
 void phys_write(Cpu *c, uint64_t phys, uint64_t value, unsigned size);
+/* Code and dirty marks behind a store to RAM that did not go through phys_write(); in one page. */
+void phys_written(Cpu *c, uint64_t phys, unsigned size);
 PhysPage *phys_page(Cpu *c, uint64_t phys); /* cached; good until the next call that may leave */
 
 /* Translate for an instruction fetch at a linear address: the physical one, or raises #PF, #GP. */
 uint64_t mem_fetch_address(Cpu *c, uint64_t linear);
 
+void tlb_init(Cpu *c); /* tags that nothing has, in zeroed memory */
 /* Empty the TLB, on the vCPU's own thread or with the world stopped. */
 void tlb_flush(Cpu *c, bool global_too);
 void tlb_flush_page(Cpu *c, uint64_t linear);
@@ -129,7 +132,7 @@ uint64_t seg_linear_slow(Cpu *c, unsigned seg, uint64_t offset, unsigned size, b
 
 static inline uint64_t seg_linear(Cpu *c, unsigned seg, uint64_t offset, unsigned size, bool write)
 {
-    if (likely(c->flat && seg < SEG_FS)) {
+    if (likely(c->flat && seg < SEG_FS && !(write && seg == SEG_CS))) {
         return c->code_size == CODE_64 ? offset : (uint32_t)offset;
     }
     if (likely(c->code_size == CODE_64)) {

@@ -54,8 +54,9 @@ InsnRun *bind_vector(Cpu *c, Insn *i);     /* x87, MMX, SSE, AVX, FXSAVE, XSAVE 
 void run_undefined(Cpu *c, const Insn *i); /* #UD */
 
 /* Deliver an interrupt or exception through the IVT, IDT or a task gate (except.c). May raise: the
- * loop then makes a double or triple fault of it. soft: INT n, INT3, INTO. next: return address. */
-void deliver(Cpu *c, uint8_t vector, bool soft, bool has_error, uint32_t error, uint64_t next);
+ * loop then makes a double or triple fault of it. next: return address (s.rip for faults). On
+ * return s and next_rip are those of the handler. */
+void deliver(Cpu *c, uint8_t vector, EventKind kind, bool has_error, uint32_t error, uint64_t next);
 
 /* After unwind() with exc_pending: deliver it, with #DF and shutdown rules. false: triple fault.
  * Sets up its own unwinding. */
