@@ -200,7 +200,8 @@ static void host_cpuid(Cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 static void host_log_interrupt(Cpu *c, const LastException *e)
 {
     if (log_on(LOG_INT)) {
-        log_printf("cpu%u: %s %#x error %#x at %#x:%#" PRIx64 " rsp %#" PRIx64 " cr2 %#" PRIx64 "\n",
+        log_printf("cpu%u: %s %#x error %#x at %#x:%#" PRIx64 " rsp %#" PRIx64 " cr2 %#" PRIx64
+                   "\n",
                    vcpu_of(c)->id, e->soft ? "int" : "exception", e->vector, e->error, e->cs,
                    e->rip, e->rsp, e->cr2);
     }

@@ -186,8 +186,9 @@ static void tcg_sipi(Vcpu *cpu, uint8_t page)
 static const char *const threads[] = {"multi", "single", NULL};
 
 static const Prop tcg_props[] = {
-    PROP_AS(Tcg, "tb-size", tb_size, 0, "size of the translation cache; 0: chosen (the interpreter has none)",
-            .max = 1ll << 32, .unit = UNIT_BYTES),
+    PROP_AS(Tcg, "tb-size", tb_size, 0,
+            "size of the translation cache; 0: chosen (the interpreter has none)", .max = 1ll << 32,
+            .unit = UNIT_BYTES),
     PROP_ENUM(Tcg, thread, 0, threads, "a thread for each vCPU, or one after the other"),
     PROP_AS(Tcg, "one-insn-per-tb", one_insn, false, "translate one instruction at a time"),
     PROP(Tcg, interpreter, false, "interpret for ever, translate nothing"),
@@ -195,8 +196,8 @@ static const Prop tcg_props[] = {
 };
 
 const AccelClass Tcg_class = {
-    .class = {"tcg-accel", "software: runs everywhere, no virtualisation needed", &Accel_class.class,
-              sizeof(Tcg), tcg_props, .alias = "tcg"},
+    .class = {"tcg-accel", "software: runs everywhere, no virtualisation needed",
+              &Accel_class.class, sizeof(Tcg), tcg_props, .alias = "tcg"},
     .caps = ACCEL_DIRTY_LOG | ACCEL_STEP,
     .usable = tcg_usable,
     .vcpu_create = tcg_vcpu_create,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The x86 CPU as a device: what every engine shares. It owns the memory of the state (which is the
- * first member of the run-time library's Cpu, so that the software engine needs no copy), the model,
- * the A20 wire, and resets.
+ * first member of the run-time library's Cpu, so that the software engine needs no copy), the
+ * model, the A20 wire, and resets.
  */
 #include "target/i386/cpu.h"
 
@@ -158,8 +158,8 @@ static const Pin x86_pins[] = {
 };
 
 const DeviceClass X86Cpu_class = {
-    .class = {"x86_64-cpu", "an x86 CPU of a named model", &Vcpu_class.class, sizeof(X86Cpu), x86_props,
-              .init = x86_init, .finalize = x86_finalize},
+    .class = {"x86_64-cpu", "an x86 CPU of a named model", &Vcpu_class.class, sizeof(X86Cpu),
+              x86_props, .init = x86_init, .finalize = x86_finalize},
     .state = x86_state,
     .pins = x86_pins,
     .realize = METHOD(X86Cpu, x86_realize),

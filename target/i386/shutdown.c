@@ -10,11 +10,26 @@
 #include "target/i386/disas.h"
 #include "util/log.h"
 
-static const char *const names[] = {"divide error", "debug", "NMI", "breakpoint", "overflow", "bound range",
-                                    "invalid opcode", "device not available", "double fault",
-                                    "coprocessor overrun", "invalid TSS", "segment not present",
-                                    "stack fault", "general protection", "page fault", NULL,
-                                    "x87 error", "alignment check", "machine check", "SIMD error"};
+static const char *const names[] = {"divide error",
+                                    "debug",
+                                    "NMI",
+                                    "breakpoint",
+                                    "overflow",
+                                    "bound range",
+                                    "invalid opcode",
+                                    "device not available",
+                                    "double fault",
+                                    "coprocessor overrun",
+                                    "invalid TSS",
+                                    "segment not present",
+                                    "stack fault",
+                                    "general protection",
+                                    "page fault",
+                                    NULL,
+                                    "x87 error",
+                                    "alignment check",
+                                    "machine check",
+                                    "SIMD error"};
 
 static const char *name_of(uint8_t vector)
 {
@@ -23,23 +38,27 @@ static const char *name_of(uint8_t vector)
 
 static void add_exception(GString *out, const LastException *e)
 {
-    g_string_append_printf(out, "  %#04x %s", e->vector, e->soft ? "software interrupt" : name_of(e->vector));
+    g_string_append_printf(out, "  %#04x %s", e->vector,
+                           e->soft ? "software interrupt" : name_of(e->vector));
     if (e->has_error) {
         g_string_append_printf(out, ", error code %#x", e->error);
     }
     if (e->vector == EXC_PF && !e->soft) {
         g_string_append_printf(out, " (%s of %#" PRIx64 ", %s%s)",
-                               e->error & 16 ? "fetch" : e->error & 2 ? "write" : "read", e->cr2,
-                               e->error & 1 ? "protection" : "not present",
+                               e->error & 16  ? "fetch"
+                               : e->error & 2 ? "write"
+                                              : "read",
+                               e->cr2, e->error & 1 ? "protection" : "not present",
                                e->error & 8 ? ", reserved bit set" : "");
     }
-    g_string_append_printf(out, " at %04x:%0*" PRIx64 ", stack %#" PRIx64 "\n", e->cs, 8, e->rip, e->rsp);
+    g_string_append_printf(out, " at %04x:%0*" PRIx64 ", stack %#" PRIx64 "\n", e->cs, 8, e->rip,
+                           e->rsp);
 }
 
 static void add_segment(GString *out, const char *name, const X86Segment *g)
 {
-    g_string_append_printf(out, "%-4s %04x base %016" PRIx64 " limit %08x attributes %04x\n", name, g->selector,
-                           g->base, g->limit, g->attr);
+    g_string_append_printf(out, "%-4s %04x base %016" PRIx64 " limit %08x attributes %04x\n", name,
+                           g->selector, g->base, g->limit, g->attr);
 }
 
 char *cpu_registers(const X86State *s)
@@ -50,19 +69,23 @@ char *cpu_registers(const X86State *s)
     GString *out = g_string_new("");
 
     for (int i = 0; i < 16; i++) {
-        g_string_append_printf(out, "%s %016" PRIx64 "%s", gpr[i], s->gpr[i], i % 4 == 3 ? "\n" : "  ");
+        g_string_append_printf(out, "%s %016" PRIx64 "%s", gpr[i], s->gpr[i],
+                               i % 4 == 3 ? "\n" : "  ");
     }
-    g_string_append_printf(out, "rip %016" PRIx64 "  rflags %08" PRIx64 "  cpl %u%s%s\n", s->rip, s->rflags,
-                           x86_cpl(s), s->smm ? "  smm" : "", s->a20 ? "" : "  a20 off");
+    g_string_append_printf(out, "rip %016" PRIx64 "  rflags %08" PRIx64 "  cpl %u%s%s\n", s->rip,
+                           s->rflags, x86_cpl(s), s->smm ? "  smm" : "", s->a20 ? "" : "  a20 off");
     for (int i = 0; i < SEG_COUNT; i++) {
         add_segment(out, seg[i], &s->seg[i]);
     }
-    g_string_append_printf(out, "gdt  base %016" PRIx64 " limit %04x   idt  base %016" PRIx64 " limit %04x\n",
-                           s->gdtr.base, s->gdtr.limit, s->idtr.base, s->idtr.limit);
-    g_string_append_printf(out, "cr0 %08" PRIx64 "  cr2 %016" PRIx64 "  cr3 %016" PRIx64 "  cr4 %08" PRIx64 "\n",
-                           s->cr0, s->cr2, s->cr3, s->cr4);
-    g_string_append_printf(out, "efer %04" PRIx64 "  xcr0 %" PRIx64 "  dr6 %08" PRIx64 "  dr7 %08" PRIx64 "\n",
-                           s->efer, s->xcr0, s->dr6, s->dr7);
+    g_string_append_printf(
+        out, "gdt  base %016" PRIx64 " limit %04x   idt  base %016" PRIx64 " limit %04x\n",
+        s->gdtr.base, s->gdtr.limit, s->idtr.base, s->idtr.limit);
+    g_string_append_printf(
+        out, "cr0 %08" PRIx64 "  cr2 %016" PRIx64 "  cr3 %016" PRIx64 "  cr4 %08" PRIx64 "\n",
+        s->cr0, s->cr2, s->cr3, s->cr4);
+    g_string_append_printf(
+        out, "efer %04" PRIx64 "  xcr0 %" PRIx64 "  dr6 %08" PRIx64 "  dr7 %08" PRIx64 "\n",
+        s->efer, s->xcr0, s->dr6, s->dr7);
     return g_string_free(out, FALSE);
 }
 
@@ -82,7 +105,8 @@ void shutdown_report(Vcpu *cpu)
     g_autofree char *registers = cpu_registers(&c->s);
     unsigned first = c->last_count > LAST_EXCEPTIONS ? c->last_count - LAST_EXCEPTIONS : 0;
 
-    g_string_append_printf(out, "cpu%u: triple fault. The last exceptions, oldest first:\n", cpu->id);
+    g_string_append_printf(out, "cpu%u: triple fault. The last exceptions, oldest first:\n",
+                           cpu->id);
     for (unsigned i = first; i < c->last_count; i++) {
         add_exception(out, &c->last[i % LAST_EXCEPTIONS]);
     }
