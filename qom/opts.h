@@ -14,6 +14,7 @@ typedef struct Opt {
     char *name;
     Value value; /* its own */
     bool used;   /* somebody asked for it */
+    const char *origin; /* the option that it came from, for errors; a constant, or NULL */
 } Opt;
 
 typedef struct Opts {

@@ -23,7 +23,7 @@ static char *text_of(const char *arg)
 /* what is a property of the machine */
 static bool take_prop(Plan *p, const Option *o, const char *arg, Error **err)
 {
-    opts_add(p->machine_opts, o->what, TEXT(arg));
+    plan_set(p, o, o->what, TEXT(arg));
     return true;
 }
 
@@ -278,7 +278,7 @@ char *options_help(void)
         } else if (o->take == take_later) {
             g_string_append_printf(out, "  -%-18s%s\n", o->name, o->about);
         } else {
-            g_autofree char *head = g_strconcat("-", o->name, " ", o->args, NULL);
+            g_autofree char *head = g_strconcat("-", o->name, o->args ? " " : NULL, o->args, NULL);
 
             indented(out, head, 2);
             indented(out, o->about, 8);

@@ -8,10 +8,10 @@
 
 #include <string.h>
 
-static void set(Plan *p, const char *prop, const char *value)
+static void set(Plan *p, const Option *o, const char *prop, const char *value)
 {
     if (value) {
-        opts_add(p->machine_opts, prop, TEXT(value));
+        plan_set(p, o, prop, TEXT(value));
     }
 }
 
@@ -39,7 +39,7 @@ bool take_machine(Plan *p, const Option *o, const char *arg, Error **err)
         Opt *opt = m->list->pdata[i];
 
         if (strcmp(opt->name, "type")) {
-            opts_add(p->machine_opts, opt->name, opt->value);
+            plan_set(p, o, opt->name, opt->value);
         }
     }
     opts_free(m);
@@ -81,8 +81,8 @@ bool take_cpu(Plan *p, const Option *o, const char *arg, Error **err)
 }
 
 /* Options whose parameters are properties: "cpus" of -smp is smp.cpus. */
-static bool expand(Plan *p, const char *arg, const char *implied, const char *const *names,
-                   const char *prefix, Error **err)
+static bool expand(Plan *p, const Option *o, const char *arg, const char *implied,
+                   const char *const *names, const char *prefix, Error **err)
 {
     Opts *given = opts_parse(arg, implied, err);
     bool ok = given && opts_known(given, names, err);
@@ -90,7 +90,7 @@ static bool expand(Plan *p, const char *arg, const char *implied, const char *co
     for (int i = 0; ok && names[i]; i++) {
         g_autofree char *prop = g_strconcat(prefix, names[i], NULL);
 
-        set(p, prop, opts_text(given, names[i]));
+        set(p, o, prop, opts_text(given, names[i]));
     }
     opts_free(given);
     return ok;
@@ -101,7 +101,7 @@ bool take_smp(Plan *p, const Option *o, const char *arg, Error **err)
     static const char *const names[] = {"cpus",    "sockets", "dies", "cores",
                                         "threads", "maxcpus", NULL};
 
-    return expand(p, arg, "cpus", names, "smp.", err);
+    return expand(p, o, arg, "cpus", names, "smp.", err);
 }
 
 bool take_boot(Plan *p, const Option *o, const char *arg, Error **err)
@@ -109,14 +109,14 @@ bool take_boot(Plan *p, const Option *o, const char *arg, Error **err)
     static const char *const names[] = {"order",       "once",           "menu",   "splash",
                                         "splash-time", "reboot-timeout", "strict", NULL};
 
-    return expand(p, arg, "order", names, "boot.", err);
+    return expand(p, o, arg, "order", names, "boot.", err);
 }
 
 bool take_rtc(Plan *p, const Option *o, const char *arg, Error **err)
 {
     static const char *const names[] = {"base", "clock", "driftfix", NULL};
 
-    return expand(p, arg, NULL, names, "rtc.", err);
+    return expand(p, o, arg, NULL, names, "rtc.", err);
 }
 
 /* A bare number counts megabytes. */
@@ -136,15 +136,15 @@ bool take_memory(Plan *p, const Option *o, const char *arg, Error **err)
     if (ok && opts_text(m, "size")) {
         g_autofree char *size = megabytes(opts_text(m, "size"));
 
-        set(p, "memory.size", size);
+        set(p, o, "memory.size", size);
     }
     if (ok && opts_text(m, "maxmem")) {
         g_autofree char *size = megabytes(opts_text(m, "maxmem"));
 
-        set(p, "memory.max-size", size);
+        set(p, o, "memory.max-size", size);
     }
     if (ok) {
-        set(p, "memory.slots", opts_text(m, "slots"));
+        set(p, o, "memory.slots", opts_text(m, "slots"));
     }
     opts_free(m);
     return ok;
@@ -174,14 +174,14 @@ bool take_uuid(Plan *p, const Option *o, const char *arg, Error **err)
     if (!g_uuid_string_is_valid(arg)) {
         return error_set(err, "wants a UUID, as 5a1b0c9e-0001-4c5d-9e00-000000000001");
     }
-    set(p, "uuid", arg);
+    set(p, o, "uuid", arg);
     return true;
 }
 
 /* what is the property */
 bool take_acpi(Plan *p, const Option *o, const char *arg, Error **err)
 {
-    set(p, o->what, "off");
+    set(p, o, o->what, "off");
     return true;
 }
 

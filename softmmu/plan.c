@@ -55,6 +55,14 @@ void plan_free(Plan *p)
     g_free(p);
 }
 
+void plan_set(Plan *p, const Option *o, const char *prop, Value value)
+{
+    GPtrArray *list = p->machine_opts->list;
+
+    opts_add(p->machine_opts, prop, value);
+    ((Opt *)list->pdata[list->len - 1])->origin = o->name;
+}
+
 /* ---- in print ---- */
 
 static void print_list(GString *out, const char *option, const GPtrArray *list, const char *implied)

@@ -44,6 +44,9 @@ struct Option {
     const char *what; /* for take: a property, a reason ... */
 };
 
+/* A property of the machine, because of that option. */
+void plan_set(Plan *p, const Option *o, const char *prop, Value value);
+
 /* Understand a command line without its first word. An error names the option and the value. */
 bool plan_parse(Plan *p, int argc, char **argv, Error **err);
 bool plan_readconfig(Plan *p, const char *path, Error **err);

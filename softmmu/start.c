@@ -71,8 +71,12 @@ static bool configure(Machine *m, Plan *p, Error **err)
     if (!machine_globals(m, (Object *)m, err)) {
         return false;
     }
-    if (!opts_set(p->machine_opts, (Object *)m, err)) {
-        return error_prefix(err, "-machine %s: ", machine_class_of(m)->name);
+    for (guint i = 0; i < p->machine_opts->list->len; i++) {
+        const Opt *opt = p->machine_opts->list->pdata[i];
+
+        if (!prop_set((Object *)m, opt->name, opt->value, err)) {
+            return error_prefix(err, "-%s: ", opt->origin);
+        }
     }
     return machine_config_settle(c, machine_class_of(m)->max_cpus, err);
 }
@@ -229,7 +233,11 @@ static Accel *first_accel(Machine *m, Opts *o, const char *list, GString *reason
     for (int i = 0; name[i] && !a; i++) {
         Error *why = NULL;
 
-        a = try_accel(m, o, name[i], &why);
+        if (!strcmp(name[i], "kvm") && !class_find("kvm")) {
+            error_set(&why, "not in this version");
+        } else {
+            a = try_accel(m, o, name[i], &why);
+        }
         if (why) {
             g_string_append_printf(reasons, "%s%s: %s", reasons->len ? "; " : "", name[i],
                                    error_text(why));
@@ -261,7 +269,8 @@ static bool choose_accel(Machine *m, Plan *p, Error **err)
         return error_hint(err, "'-accel help' lists them");
     }
     if (reasons->len && (p->accels->len || list)) {
-        g_printerr("%s: using %s (%s)\n", g_get_prgname(), a->obj.class->name, reasons->str);
+        g_printerr("%s: using %s (%s)\n", g_get_prgname() ?: "rhea", a->obj.class->name,
+                   reasons->str);
     }
     return true;
 }
@@ -347,7 +356,7 @@ static void warn_unused_globals(Machine *m)
 
         if (!g->used) {
             g_printerr("%s: warning: -global %s.%s=%s has no effect: there is no such %s\n",
-                       g_get_prgname(), g->driver, g->property, g->value,
+                       g_get_prgname() ?: "rhea", g->driver, g->property, g->value,
                        class_find(g->driver) ? "device in this machine" : "class");
         }
     }
