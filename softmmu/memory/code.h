@@ -10,6 +10,7 @@
  * tag in any TLB (RtHost.code_page sees to that when the first grain is set).
  */
 #pragma once
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,20 +30,20 @@ static inline uint64_t code_grains(unsigned offset, unsigned size)
 
 static inline void code_lock(CodePage *p)
 {
-    while (__atomic_exchange_n(&p->lock, 1, __ATOMIC_ACQUIRE)) {
+    while (atomic_exchange_explicit(&p->lock, 1, memory_order_acquire)) {
         __builtin_ia32_pause();
     }
 }
 
 static inline void code_unlock(CodePage *p)
 {
-    __atomic_store_n(&p->lock, 0, __ATOMIC_RELEASE);
+    atomic_store_explicit(&p->lock, 0, memory_order_release);
 }
 
 /* Somebody wrote there (vCPU, DMA, debugger), after the bytes. true: code was hit. */
 static inline bool code_written(CodePage *p, unsigned offset, unsigned size)
 {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    atomic_thread_fence(memory_order_seq_cst);
     if (__builtin_expect(!(p->grains & code_grains(offset, size)), 1)) {
         return false;
     }

@@ -34,6 +34,9 @@ typedef struct RtHost {
     uint8_t (*tpr)(Cpu *c);
     void (*set_tpr)(Cpu *c, uint8_t tpr);
 
+    /* FERR#: an x87 exception while CR0.NE is clear; IRQ 13 on a PC. leaves. NULL: nobody. */
+    void (*ferr)(Cpu *c);
+
     uint64_t (*tsc)(Cpu *c); /* before s.tsc_offset */
     bool (*random)(Cpu *c, uint64_t *value);
     void (*cpuid)(Cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The world around the run-time library: its table of functions (target/i386/rt/host.h). All are
+ * called on the vCPU's thread, inside, with the guest's FPU put away. Whatever takes the machine's
+ * lock or runs device code steps outside first, so a device may stop the world.
+ */
+#include "accel/tcg/host.h"
+
+#include "softmmu/run/clock.h"
+#include "softmmu/run/machine.h"
+#include "target/i386/cpu.h"
+#include "target/i386/rt/mem.h"
+#include "util/log.h"
+#include "util/trace.h"
+
+static Vcpu *vcpu_of(Cpu *c)
+{
+    return c->vcpu;
+}
+
+static Access access_of(Cpu *c)
+{
+    return (Access){.cpu = vcpu_of(c), .smm = c->s.smm};
+}
+
+/* ---- memory and ports ---- */
+
+static void host_page(Cpu *c, uint64_t phys, PhysPage *out)
+{
+    MemPage page;
+
+    *out = (PhysPage){.phys = phys};
+    if (mem_page(&vcpu_of(c)->memory, phys, &page)) {
+        out->host = page.host;
+        out->ram = page.ram;
+        out->ram_at = page.at;
+        out->code = &page.ram->code[page.at / GUEST_PAGE];
+        out->readonly = page.readonly;
+        out->logged = page.ram->logged & ~DIRTY_CODE;
+    }
+}
+
+static uint64_t host_mmio_read(Cpu *c, uint64_t phys, unsigned size)
+{
+    uint64_t value = 0;
+
+    vcpu_leave(vcpu_of(c));
+    mem_read(&vcpu_of(c)->memory, access_of(c), phys, &value, size);
+    vcpu_enter(vcpu_of(c));
+    return value;
+}
+
+static void host_mmio_write(Cpu *c, uint64_t phys, uint64_t value, unsigned size)
+{
+    vcpu_leave(vcpu_of(c));
+    mem_write(&vcpu_of(c)->memory, access_of(c), phys, &value, size);
+    vcpu_enter(vcpu_of(c));
+}
+
+static uint32_t host_port_read(Cpu *c, uint16_t port, unsigned size)
+{
+    uint32_t value = 0;
+
+    vcpu_leave(vcpu_of(c));
+    mem_read(machine_port_space(vcpu_of(c)->dev.machine), access_of(c), port, &value, size);
+    vcpu_enter(vcpu_of(c));
+    return value;
+}
+
+static void host_port_write(Cpu *c, uint16_t port, uint32_t value, unsigned size)
+{
+    vcpu_leave(vcpu_of(c));
+    mem_write(machine_port_space(vcpu_of(c)->dev.machine), access_of(c), port, &value, size);
+    vcpu_enter(vcpu_of(c));
+}
+
+static void host_dirty(Cpu *c, const PhysPage *page, unsigned offset, unsigned size)
+{
+    ram_written(page->ram, page->ram_at + offset, size);
+}
+
+/* ---- other vCPUs ---- */
+
+static void drop_writes(void *opaque)
+{
+    Machine *m = opaque;
+
+    for (unsigned i = 0; i < machine_cpu_count(m); i++) {
+        tlb_drop_writes(cpu_rt(machine_cpu(m, i)));
+    }
+}
+
+static void host_code_page(Cpu *c, CodePage *page)
+{
+    Vcpu *cpu = vcpu_of(c);
+
+    if (machine_cpu_count(cpu->dev.machine) == 1) {
+        tlb_drop_writes(c);
+        return;
+    }
+    vcpu_leave(cpu);
+    vcpus_exclusive(cpu->dev.machine, drop_writes, cpu->dev.machine);
+    vcpu_enter(cpu);
+}
+
+typedef struct Exclusive {
+    Cpu *c;
+    void (*fn)(Cpu *c, void *opaque);
+    void *opaque;
+} Exclusive;
+
+static void run_exclusive(void *opaque)
+{
+    Exclusive *e = opaque;
+
+    e->fn(e->c, e->opaque);
+}
+
+static void host_exclusive(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque)
+{
+    Exclusive e = {c, fn, opaque};
+
+    vcpu_leave(vcpu_of(c));
+    vcpus_exclusive(vcpu_of(c)->dev.machine, run_exclusive, &e);
+    vcpu_enter(vcpu_of(c));
+}
+
+/* ---- the LAPIC ---- */
+
+static bool host_apic_msr_read(Cpu *c, uint32_t index, uint64_t *value)
+{
+    Vcpu *cpu = vcpu_of(c);
+    bool ok = false;
+
+    if (cpu->intc_ops) {
+        vcpu_leave(cpu);
+        ok = cpu->intc_ops->msr_read(cpu->intc, index, value);
+        vcpu_enter(cpu);
+    }
+    return ok;
+}
+
+static bool host_apic_msr_write(Cpu *c, uint32_t index, uint64_t value)
+{
+    Vcpu *cpu = vcpu_of(c);
+    bool ok = false;
+
+    if (cpu->intc_ops) {
+        vcpu_leave(cpu);
+        ok = cpu->intc_ops->msr_write(cpu->intc, index, value);
+        vcpu_enter(cpu);
+    }
+    return ok;
+}
+
+static uint8_t host_tpr(Cpu *c)
+{
+    Vcpu *cpu = vcpu_of(c);
+    uint8_t tpr = 0;
+
+    if (cpu->intc_ops) {
+        vcpu_leave(cpu);
+        tpr = cpu->intc_ops->tpr(cpu->intc);
+        vcpu_enter(cpu);
+    }
+    return tpr;
+}
+
+static void host_set_tpr(Cpu *c, uint8_t tpr)
+{
+    Vcpu *cpu = vcpu_of(c);
+
+    if (cpu->intc_ops) {
+        vcpu_leave(cpu);
+        cpu->intc_ops->set_tpr(cpu->intc, tpr);
+        vcpu_enter(cpu);
+    }
+}
+
+/* ---- time, randomness, identity ---- */
+
+static uint64_t host_tsc(Cpu *c)
+{
+    return cpu_tsc(vcpu_of(c));
+}
+
+static bool host_random(Cpu *c, uint64_t *value)
+{
+    machine_random(vcpu_of(c)->dev.machine, value, sizeof *value);
+    return true;
+}
+
+static void host_cpuid(Cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+    cpu_cpuid(vcpu_of(c), leaf, subleaf, out);
+}
+
+/* ---- logs ---- */
+
+static void host_log_interrupt(Cpu *c, const LastException *e)
+{
+    if (log_on(LOG_INT)) {
+        log_printf("cpu%u: %s %#x error %#x at %#x:%#" PRIx64 " rsp %#" PRIx64 " cr2 %#" PRIx64
+                   "\n",
+                   vcpu_of(c)->id, e->soft ? "int" : "exception", e->vector, e->error, e->cs,
+                   e->rip, e->rsp, e->cr2);
+    }
+}
+
+static void host_log_exec(Cpu *c, uint64_t rip)
+{
+    if (log_on(LOG_EXEC)) {
+        log_printf("cpu%u: %#x:%#" PRIx64 "\n", vcpu_of(c)->id, c->s.seg[SEG_CS].selector, rip);
+    }
+}
+
+static void host_unimplemented(Cpu *c, const char *what, uint64_t value)
+{
+    guest_unimp(&vcpu_of(c)->dev, "%s %#" PRIx64, what, value);
+}
+
+static void host_smm_changed(Cpu *c)
+{
+    vcpu_leave(vcpu_of(c));
+    vcpu_smm(vcpu_of(c), c->s.smm);
+    vcpu_enter(vcpu_of(c));
+}
+
+const RtHost tcg_host = {
+    .page = host_page,
+    .mmio_read = host_mmio_read,
+    .mmio_write = host_mmio_write,
+    .port_read = host_port_read,
+    .port_write = host_port_write,
+    .dirty = host_dirty,
+    .code_page = host_code_page,
+    .exclusive = host_exclusive,
+    .apic_msr_read = host_apic_msr_read,
+    .apic_msr_write = host_apic_msr_write,
+    .tpr = host_tpr,
+    .set_tpr = host_set_tpr,
+    .tsc = host_tsc,
+    .random = host_random,
+    .cpuid = host_cpuid,
+    .log_interrupt = host_log_interrupt,
+    .log_exec = host_log_exec,
+    .unimplemented = host_unimplemented,
+    .smm_changed = host_smm_changed,
+};

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+#include "accel/accel.h"
+#include "target/i386/rt/host.h"
+
+/* What the run-time library calls. Cpu.vcpu must point to its Vcpu. */
+extern const RtHost tcg_host;

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The software engine as the machine sees it: it runs target/i386/rt on the thread of each vCPU.
+ * Every guest instruction is interpreted; the translator comes in behind the same class, so its
+ * options are accepted today and say in their help what they do.
+ * Not here: record and replay, debug plans (they come with the gdb stub).
+ */
+#include "accel/tcg/host.h"
+#include "softmmu/run/machine.h"
+#include "target/i386/cpu.h"
+#include "target/i386/rt/fault.h"
+#include "target/i386/rt/mem.h"
+#include "target/i386/rt/rt.h"
+#include "target/i386/shutdown.h"
+#include "util/trace.h"
+
+#include <sys/mman.h>
+
+enum { BLOCK_ARENA = 8 << 20 };
+
+typedef struct Tcg {
+    Accel accel;
+    uint64_t tb_size;
+    uint32_t thread;
+    bool one_insn, interpreter;
+} Tcg;
+
+typedef struct TcgCpu { /* hangs at Vcpu.engine */
+    MemListener listener;
+    Cpu *rt;
+    void *arena;
+} TcgCpu;
+
+/* ---- life ---- */
+
+/* FSGSBASE is for the frames of the translator; the interpreter needs no more than x86-64-v2. */
+static bool tcg_usable(Error **why_not)
+{
+    if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("popcnt")) {
+        return error_set(why_not, "this CPU is below x86-64-v2: it lacks SSE4.2 or POPCNT");
+    }
+    return true;
+}
+
+static void map_changed(MemListener *l)
+{
+    phys_flush(((TcgCpu *)l)->rt); /* the world stands still: memory_commit() sees to that */
+}
+
+static void log_changed(MemListener *l, Ram *ram, unsigned clients)
+{
+    tlb_drop_writes(((TcgCpu *)l)->rt);
+    phys_flush(((TcgCpu *)l)->rt);
+}
+
+static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
+{
+    TcgCpu *t = g_new0(TcgCpu, 1);
+
+    t->arena = mmap(NULL, BLOCK_ARENA, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (t->arena == MAP_FAILED) {
+        g_free(t);
+        return error_set(err, "no %d bytes of memory for decoded code", BLOCK_ARENA);
+    }
+    t->rt = cpu_rt(cpu);
+    t->rt->host = &tcg_host;
+    t->rt->vcpu = cpu;
+    t->listener = (MemListener){.commit = map_changed, .log = log_changed};
+    rt_init(t->rt, t->arena, BLOCK_ARENA);
+    cpu->engine = t;
+    memory_listen(&cpu->memory, &t->listener);
+    return true;
+}
+
+static void tcg_vcpu_destroy(Vcpu *cpu)
+{
+    TcgCpu *t = cpu->engine;
+
+    memory_unlisten(&cpu->memory, &t->listener);
+    TRACE("tcg.figures", "cpu%u: %" PRIu64 " instructions", cpu->id, t->rt->retired);
+    munmap(t->arena, BLOCK_ARENA);
+    g_free(t);
+    cpu->engine = NULL;
+}
+
+/* ---- running ---- */
+
+static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
+{
+    Cpu *c = cpu_rt(cpu);
+    RtExit why;
+
+    vcpu_enter(cpu);
+    why = rt_run(c);
+    vcpu_leave(cpu);
+    c->attention = 0; /* events are looked at next; a kick from here on ends the next run at once */
+    switch (why) {
+    case RT_HALT:
+        exit->kind = EXIT_HALT;
+        break;
+    case RT_SHUTDOWN:
+        shutdown_report(cpu);
+        exit->kind = EXIT_SHUTDOWN;
+        break;
+    default:
+        exit->kind = EXIT_KICK;
+    }
+}
+
+static void tcg_vcpu_kick(Vcpu *cpu)
+{
+    cpu_rt(cpu)->attention = 1;
+}
+
+static void tcg_vcpu_thread(Vcpu *cpu, bool begins)
+{
+    if (begins) {
+        fault_thread_begin();
+    } else {
+        fault_thread_end();
+    }
+}
+
+static void tcg_pull(Vcpu *cpu, uint32_t sections)
+{
+    if (sections & X86_FPU) {
+        fpu_store_image(cpu_rt(cpu));
+    }
+}
+
+static void tcg_push(Vcpu *cpu, uint32_t sections)
+{
+    if (sections & X86_FPU) {
+        fpu_load_image(cpu_rt(cpu));
+    }
+    rt_state_loaded(cpu_rt(cpu));
+}
+
+/* ---- interrupts ---- */
+
+static bool tcg_irq_window(Vcpu *cpu, bool want)
+{
+    Cpu *c = cpu_rt(cpu);
+    bool open = rt_can_interrupt(c);
+
+    rt_want_window(c, want && !open);
+    return open;
+}
+
+static void tcg_irq_inject(Vcpu *cpu, uint8_t vector)
+{
+    vcpu_enter(cpu);
+    rt_interrupt(cpu_rt(cpu), vector);
+    vcpu_leave(cpu);
+}
+
+static void tcg_nmi(Vcpu *cpu)
+{
+    vcpu_enter(cpu);
+    rt_nmi(cpu_rt(cpu));
+    vcpu_leave(cpu);
+}
+
+static void tcg_smi(Vcpu *cpu)
+{
+    vcpu_enter(cpu);
+    rt_smi(cpu_rt(cpu));
+    vcpu_leave(cpu);
+}
+
+static void tcg_init(Vcpu *cpu)
+{
+    vcpu_enter(cpu);
+    rt_reset(cpu_rt(cpu), true, cpu->id == 0);
+    vcpu_leave(cpu);
+}
+
+static void tcg_sipi(Vcpu *cpu, uint8_t page)
+{
+    vcpu_enter(cpu);
+    rt_sipi(cpu_rt(cpu), page);
+    vcpu_leave(cpu);
+}
+
+static const char *const threads[] = {"multi", "single", NULL};
+
+static const Prop tcg_props[] = {
+    PROP_AS(Tcg, "tb-size", tb_size, 0,
+            "size of the translation cache; 0: chosen (the interpreter has none)", .max = 1ll << 32,
+            .unit = UNIT_BYTES),
+    PROP_ENUM(Tcg, thread, 0, threads, "a thread for each vCPU, or one after the other"),
+    PROP_AS(Tcg, "one-insn-per-tb", one_insn, false, "translate one instruction at a time"),
+    PROP(Tcg, interpreter, false, "interpret for ever, translate nothing"),
+    PROP_END,
+};
+
+const AccelClass Tcg_class = {
+    .class = {"tcg-accel", "software: runs everywhere, no virtualisation needed",
+              &Accel_class.class, sizeof(Tcg), tcg_props, .alias = "tcg"},
+    .caps = ACCEL_DIRTY_LOG | ACCEL_STEP,
+    .usable = tcg_usable,
+    .vcpu_create = tcg_vcpu_create,
+    .vcpu_destroy = tcg_vcpu_destroy,
+    .vcpu_run = tcg_vcpu_run,
+    .vcpu_kick = tcg_vcpu_kick,
+    .vcpu_thread = tcg_vcpu_thread,
+    .pull = tcg_pull,
+    .push = tcg_push,
+    .irq_window = tcg_irq_window,
+    .irq_inject = tcg_irq_inject,
+    .nmi = tcg_nmi,
+    .smi = tcg_smi,
+    .init = tcg_init,
+    .sipi = tcg_sipi,
+};
+CLASS(Tcg);

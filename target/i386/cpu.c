@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The x86 CPU as a device: what every engine shares. It owns the memory of the state (which is the
+ * first member of the run-time library's Cpu, so that the software engine needs no copy), the
+ * model, the A20 wire, and resets.
+ */
+#include "target/i386/cpu.h"
+
+#include "softmmu/run/board.h"
+#include "softmmu/run/clock.h"
+#include "target/i386/rt/mem.h"
+#include "target/i386/rt/rt.h"
+#include "target/i386/shutdown.h"
+#include "util/log.h"
+
+#include <sys/mman.h>
+
+typedef struct X86Cpu {
+    Vcpu vcpu;
+    char *model_text;
+    CpuModel model;
+    CpuTopology topology;
+    Cpu *rt;
+    X86State *state;
+} X86Cpu;
+
+/* ---- life ---- */
+
+static void x86_init(Object *obj)
+{
+    X86Cpu *x = (X86Cpu *)obj;
+
+    x->rt = mmap(NULL, sizeof *x->rt, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (x->rt == MAP_FAILED) {
+        g_error("no %zu bytes of memory for a CPU", sizeof *x->rt);
+    }
+    x->state = x->vcpu.state = &x->rt->s;
+}
+
+static void x86_finalize(Object *obj)
+{
+    munmap(((X86Cpu *)obj)->rt, sizeof(Cpu));
+}
+
+static bool x86_realize(X86Cpu *x, Error **err)
+{
+    const SmpTopology *smp = &machine_config(x->vcpu.dev.machine)->smp;
+
+    if (!model_parse(x->model_text, &x->model, err)) {
+        return false;
+    }
+    x->topology = (CpuTopology){smp->sockets, smp->dies, smp->cores, smp->threads};
+    x->rt->features = &x->model.features;
+    x->rt->phys_bits = x->model.phys_bits;
+    x->rt->linear_bits = model_has(&x->model, FEATURE_LA57) ? 57 : 48;
+    return true;
+}
+
+static void x86_reset(X86Cpu *x, ResetKind kind)
+{
+    if (log_on(LOG_CPU_RESET)) {
+        g_autofree char *text = cpu_registers(x->state);
+
+        log_printf("cpu%u: reset\n%s", x->vcpu.id, text);
+    }
+    rt_reset(x->rt, false, x->vcpu.id == 0);
+    x->vcpu.changed = X86_ALL;
+}
+
+static bool x86_loaded(X86Cpu *x, Error **err)
+{
+    rt_state_loaded(x->rt);
+    return true;
+}
+
+/* ---- A20 (the keyboard controller's and port 92's gate, joined) ---- */
+
+static void forget_pages(Vcpu *cpu, void *opaque)
+{
+    phys_flush(cpu_rt(cpu));
+}
+
+static void a20_in(X86Cpu *x, unsigned n, bool level)
+{
+    x->state->a20 = level;
+    vcpu_post(&x->vcpu, forget_pages, NULL);
+}
+
+static void a20_latch(X86Cpu *x, unsigned n, bool level)
+{
+    x->state->a20 = level;
+}
+
+/* ---- what others ask ---- */
+
+Cpu *cpu_rt(Vcpu *cpu)
+{
+    return ((X86Cpu *)cpu)->rt;
+}
+
+uint64_t cpu_tsc_hz(Vcpu *cpu)
+{
+    return ((X86Cpu *)cpu)->model.tsc_hz;
+}
+
+uint64_t cpu_tsc(Vcpu *cpu)
+{
+    return (unsigned __int128)clock_now(cpu->clock) * cpu_tsc_hz(cpu) / 1000000000;
+}
+
+void cpu_cpuid(Vcpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+    X86Cpu *x = (X86Cpu *)cpu;
+    CpuidInputs now = {
+        .apic_id = cpu->id,
+        .cr4 = x->state->cr4,
+        .xcr0 = x->state->xcr0,
+        .xss = x->state->xss,
+    };
+
+    cpuid_get(&x->model, &x->topology, &now, leaf, subleaf, out);
+}
+
+unsigned cpu_peek(Vcpu *cpu, uint64_t linear, void *to, unsigned n)
+{
+    unsigned done = 0;
+
+    while (done < n) {
+        uint64_t phys;
+        unsigned step = MIN(n - done, GUEST_PAGE - (linear + done) % GUEST_PAGE);
+
+        if (!mem_debug_address(cpu_rt(cpu), linear + done, &phys) ||
+            mem_read(&cpu->memory, (Access){.cpu = cpu, .debug = true}, phys, (uint8_t *)to + done,
+                     step) != MEM_OK) {
+            break;
+        }
+        done += step;
+    }
+    return done;
+}
+
+static const Prop x86_props[] = {
+    PROP_AS(X86Cpu, "model", model_text, 0, "the model and its features, as -cpu takes it"),
+    PROP_END,
+};
+
+static const StateField x86_state[] = {
+    STATE_AT(X86Cpu, state, X86State, x86_state_fields),
+    STATE_SKIP(X86Cpu, model, "config"),
+    STATE_SKIP(X86Cpu, topology, "config"),
+    STATE_SKIP(X86Cpu, rt, "derived"),
+    STATE_END,
+};
+
+static const Pin x86_pins[] = {
+    PIN_IN("a20", 1, METHOD(X86Cpu, a20_in), METHOD(X86Cpu, a20_latch)),
+    PIN_END,
+};
+
+const DeviceClass X86Cpu_class = {
+    .class = {"x86_64-cpu", "an x86 CPU of a named model", &Vcpu_class.class, sizeof(X86Cpu),
+              x86_props, .init = x86_init, .finalize = x86_finalize},
+    .state = x86_state,
+    .pins = x86_pins,
+    .realize = METHOD(X86Cpu, x86_realize),
+    .reset = METHOD(X86Cpu, x86_reset),
+    .loaded = METHOD(X86Cpu, x86_loaded),
+};
+CLASS(X86Cpu);
+
+Vcpu *cpu_create(Machine *m, const char *model, unsigned apic_id, Error **err)
+{
+    g_autofree char *name = g_strdup_printf("cpu%u", apic_id);
+    PropValue props[] = {{"id", NUMBER(apic_id)}, {"model", TEXT(model ?: "max")}, {}};
+
+    return (Vcpu *)device_add(m, &X86Cpu_class, name, NULL, NULL, props, err);
+}

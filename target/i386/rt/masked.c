@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Vector instructions that touch only part of their memory operand: MASKMOVQ, MASKMOVDQU,
+ * VMASKMOV, VPMASKMOV and the gathers (SDM volume 2). What is not selected may lie in a page that
+ * is not there. Where the whole operand is in one page of RAM the host does it; else element-wise.
+ * Not modelled: EVEX masks, scatters, compressed stores.
+ */
+#include "target/i386/decode/table.h"
+#include "target/i386/rt/host.h"
+#include "target/i386/rt/stub.h"
+
+/* Is the sign bit of that element set? Elements: 1, 4 or 8 bytes. */
+static bool selected(const uint8_t *mask, unsigned n, unsigned bytes)
+{
+    return mask[n * bytes + bytes - 1] & 0x80;
+}
+
+static uint64_t element(const uint8_t *vector, unsigned n, unsigned bytes)
+{
+    uint64_t value = 0;
+
+    __builtin_memcpy(&value, vector + n * bytes, bytes);
+    return value;
+}
+
+static void write_selected(Cpu *c, uint64_t linear, const uint8_t *data, const uint8_t *mask,
+                           unsigned vector_bytes, unsigned bytes)
+{
+    for (unsigned n = 0; n < vector_bytes / bytes; n++) {
+        if (selected(mask, n, bytes)) {
+            mem_probe(c, linear + n * bytes, bytes, ACCESS_WRITE);
+        }
+    }
+    for (unsigned n = 0; n < vector_bytes / bytes; n++) {
+        if (selected(mask, n, bytes)) {
+            mem_write(c, linear + n * bytes, element(data, n, bytes), bytes);
+        }
+    }
+}
+
+static void read_selected(Cpu *c, uint64_t linear, uint8_t *data, const uint8_t *mask,
+                          unsigned vector_bytes, unsigned bytes)
+{
+    for (unsigned n = 0; n < vector_bytes / bytes; n++) {
+        uint64_t value = 0;
+
+        if (selected(mask, n, bytes)) {
+            value = mem_read(c, linear + n * bytes, bytes);
+        }
+        __builtin_memcpy(data + n * bytes, &value, bytes);
+    }
+}
+
+/* ---- MASKMOVQ, MASKMOVDQU: DS:rDI ---- */
+
+static void mmx_get(Cpu *c, unsigned reg, uint8_t *to)
+{
+    StubCode code = {.len = 3, .bytes = {0x0f, 0x7f, (reg & 7) << 3 | 7}};
+    StubRegs r = {0};
+    uint32_t trap = stub_call(c, stub_find(c, &code, false), to, &r);
+
+    if (trap) {
+        stub_trap(c, trap);
+    }
+}
+
+static void register_operands(const Insn *i, uint8_t kind, unsigned reg[2])
+{
+    unsigned count = 0;
+
+    for (unsigned n = 0; n < 4 && count < 2; n++) {
+        if (i->operand[n].kind == kind) {
+            reg[count++] = i->operand[n].reg;
+        }
+    }
+}
+
+static void run_maskmov(Cpu *c, const Insn *i)
+{
+    bool mmx = i->op == OP_MASKMOVQ;
+    unsigned bytes = mmx ? 8 : 16, reg[2] = {0, 0};
+    uint8_t data[16], mask[16];
+    uint64_t offset = addr_wrap(c->s.gpr[R_DI], i->addrsize);
+
+    fpu_check(c, mmx ? FPU_MMX : i->flags & INSN_VEX ? FPU_AVX : FPU_SSE);
+    fpu_live(c);
+    register_operands(i, mmx ? OPERAND_MM : OPERAND_XMM, reg);
+    if (mmx) {
+        mmx_get(c, reg[0], data);
+        mmx_get(c, reg[1], mask);
+    } else {
+        vector_get(c, reg[0], 16, data);
+        vector_get(c, reg[1], 16, mask);
+    }
+    write_selected(c, seg_linear(c, i->seg, offset, bytes, true), data, mask, bytes, 1);
+}
+
+/* ---- VMASKMOV, VPMASKMOV ---- */
+
+static unsigned mask_element(const Insn *i)
+{
+    return i->op == OP_VMASKMOVPD || i->op == OP_VPMASKMOVQ ? 8 : 4;
+}
+
+static void masked_stub(Cpu *c, const Insn *i, void *at)
+{
+    StubCode code;
+    StubRegs r = {0};
+    uint32_t trap;
+
+    fpu_live(c);
+    stub_encode(i, &code);
+    trap = stub_call(c, stub_find(c, &code, false), at, &r);
+    if (trap) {
+        stub_trap(c, trap);
+    }
+}
+
+static void run_vmaskmov(Cpu *c, const Insn *i)
+{
+    bool store = i->operand[0].kind == OPERAND_MEM;
+    unsigned bytes = mask_element(i);
+    uint8_t mask[32], data[32];
+    uint64_t linear;
+    TlbEntry *e;
+
+    fpu_check(c, FPU_AVX);
+    linear = insn_linear(c, i, i->vl, store);
+    e = tlb_at(c, linear);
+    if (tlb_hit(store ? e->write : e->read, linear, i->vl)) {
+        masked_stub(c, i, tlb_host(e, linear));
+        return;
+    }
+    fpu_live(c);
+    vector_get(c, i->operand[1].reg, i->vl, mask);
+    if (store) {
+        vector_get(c, i->operand[2].reg, i->vl, data);
+        write_selected(c, linear, data, mask, i->vl, bytes);
+    } else {
+        read_selected(c, linear, c->fpu->scratch, mask, i->vl, bytes);
+        masked_stub(c, i, c->fpu->scratch);
+    }
+}
+
+/* ---- gathers ---- */
+
+typedef struct Gather {
+    uint8_t data[32], mask[32], index[32];
+    unsigned bytes, index_bytes, count; /* of an element; of an index; elements */
+} Gather;
+
+static void gather_shape(const Insn *i, Gather *g)
+{
+    g->bytes = i->op == OP_VGATHERDPD || i->op == OP_VGATHERQPD || i->op == OP_VPGATHERDQ ||
+                       i->op == OP_VPGATHERQQ
+                 ? 8
+                 : 4;
+    g->index_bytes = i->op == OP_VGATHERQPD || i->op == OP_VGATHERQPS || i->op == OP_VPGATHERQD ||
+                             i->op == OP_VPGATHERQQ
+                       ? 8
+                       : 4;
+    g->count = i->vl / (g->bytes > g->index_bytes ? g->bytes : g->index_bytes);
+}
+
+static uint64_t gather_offset(const Cpu *c, const Insn *i, const Gather *g, unsigned n)
+{
+    uint64_t index = element(g->index, n, g->index_bytes), at = (int64_t)i->disp;
+
+    if (g->index_bytes == 4) {
+        index = (int64_t)(int32_t)index;
+    }
+    if (i->base < 16) {
+        at += c->s.gpr[i->base];
+    }
+    return addr_wrap(at + (index << i->scale), i->addrsize);
+}
+
+/* What has been gathered so far stays when the next element faults. */
+static void gather_commit(Cpu *c, const Insn *i, const Gather *g)
+{
+    fpu_live(c);
+    vector_set(c, i->operand[0].reg, i->vl, g->data, true);
+    vector_set(c, i->operand[2].reg, i->vl, g->mask, true);
+}
+
+static void gather_element(Cpu *c, const Insn *i, Gather *g, unsigned n)
+{
+    uint64_t linear = seg_linear(c, i->seg, gather_offset(c, i, g, n), g->bytes, false), value;
+    TlbEntry *e = tlb_at(c, linear);
+
+    if (unlikely(!tlb_hit(e->read, linear, g->bytes))) {
+        gather_commit(c, i, g);
+    }
+    value = mem_read(c, linear, g->bytes);
+    __builtin_memcpy(g->data + n * g->bytes, &value, g->bytes);
+}
+
+static void run_gather(Cpu *c, const Insn *i)
+{
+    Gather g;
+
+    gather_shape(i, &g);
+    fpu_check(c, FPU_AVX);
+    fpu_live(c);
+    vector_get(c, i->operand[0].reg, 32, g.data);
+    vector_get(c, i->operand[2].reg, 32, g.mask);
+    vector_get(c, i->index, 32, g.index);
+    for (unsigned n = 0; n < g.count; n++) { /* all bits of a mask element follow its sign */
+        __builtin_memset(g.mask + n * g.bytes, selected(g.mask, n, g.bytes) ? 0xff : 0, g.bytes);
+    }
+    for (unsigned n = 0; n < g.count; n++) {
+        if (selected(g.mask, n, g.bytes)) {
+            gather_element(c, i, &g, n);
+            __builtin_memset(g.mask + n * g.bytes, 0, g.bytes);
+        }
+    }
+    __builtin_memset(g.mask, 0, sizeof g.mask);
+    __builtin_memset(g.data + g.count * g.bytes, 0, sizeof g.data - g.count * g.bytes);
+    gather_commit(c, i, &g);
+}
+
+InsnRun *bind_masked(Cpu *c, Insn *i)
+{
+    (void)c;
+    switch (i->op) {
+    case OP_MASKMOVQ:
+    case OP_MASKMOVDQU:
+    case OP_VMASKMOVDQU:
+        return run_maskmov;
+    case OP_VMASKMOVPS:
+    case OP_VMASKMOVPD:
+    case OP_VPMASKMOVD:
+    case OP_VPMASKMOVQ:
+        return run_vmaskmov;
+    case OP_VGATHERDPD:
+    case OP_VGATHERDPS:
+    case OP_VGATHERQPD:
+    case OP_VGATHERQPS:
+    case OP_VPGATHERDD:
+    case OP_VPGATHERDQ:
+    case OP_VPGATHERQD:
+    case OP_VPGATHERQQ:
+        if (i->operand[0].reg == i->operand[2].reg || i->operand[0].reg == i->index ||
+            i->operand[2].reg == i->index) {
+            return run_undefined;
+        }
+        return run_gather;
+    default:
+        return NULL;
+    }
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Host side of the FPU: the code cache mapped twice, once writable and once executable (W^X); the
+ * XSAVE image with the host's layout (SDM volume 1, "XSAVE-managed features", CPUID 0DH), which
+ * differs between vendors; SIGFPE and SIGILL of a stub, which become the guest's exception.
+ * A stub that faults goes on at its return address with the trap number in r8 (stub.c).
+ * Not modelled: AMX and other components with XFD; huge pages for the cache.
+ */
+#include "target/i386/rt/stub_host.h"
+
+#include "target/i386/rt/fpu.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
+
+/* What the signal handler looks at; it has nothing else to find its CPU by. */
+static _Thread_local const FpuHost *attached;
+
+static bool host_has_xsave(void)
+{
+    unsigned a, b, c, d;
+
+    return __get_cpuid(1, &a, &b, &c, &d) && c & bit_OSXSAVE;
+}
+
+uint64_t fpu_host_components(void)
+{
+    uint32_t low, high;
+
+    if (!host_has_xsave()) {
+        return XSTATE_X87 | XSTATE_SSE;
+    }
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low & (XSTATE_X87 | XSTATE_SSE | XSTATE_AVX | XSTATE_AVX512);
+}
+
+static void host_layout(FpuHost *f)
+{
+    uint8_t fx[FX_BYTES] __attribute__((aligned(16)));
+    unsigned a, b, c, d;
+
+    memset(fx, 0, sizeof fx);
+    __asm__("fxsave64 %0" : "+m"(fx));
+    memcpy(&f->mxcsr_mask, fx + FX_MXCSR_MASK, 4);
+    if (!f->mxcsr_mask) {
+        f->mxcsr_mask = 0xffbf; /* SDM volume 1, "Guidelines for writing to the MXCSR" */
+    }
+    f->image_bytes = FX_BYTES;
+    if (host_has_xsave()) {
+        f->save_mask = fpu_host_components();
+        __cpuid_count(0xd, 0, a, b, c, d);
+        f->image_bytes = b;
+        for (unsigned n = 2; n < XSTATE_COUNT; n++) {
+            if (f->save_mask >> n & 1) {
+                __cpuid_count(0xd, n, a, b, c, d);
+                f->offset[n] = b;
+            }
+        }
+    }
+}
+
+/* One piece of memory, seen at two addresses. */
+static bool map_cache(FpuHost *f, Error **err)
+{
+    int fd = memfd_create("stubs", MFD_CLOEXEC);
+    bool sized = fd >= 0 && !ftruncate(fd, STUB_CACHE);
+    void *write = MAP_FAILED, *run = MAP_FAILED;
+
+    if (sized) {
+        write = mmap(NULL, STUB_CACHE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        run = mmap(NULL, STUB_CACHE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    }
+    f->code_write = write == MAP_FAILED ? NULL : write;
+    f->code_run = run == MAP_FAILED ? NULL : run;
+    if (!f->code_write || !f->code_run) {
+        error_errno(err, errno, "cannot map %u KiB of code cache", STUB_CACHE / 1024);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return f->code_write && f->code_run;
+}
+
+bool fpu_host_new(Cpu *c, Error **err)
+{
+    FpuHost *f = calloc(1, sizeof *f);
+
+    c->fpu = f;
+    if (!f) {
+        return error_set(err, "no memory for the FPU");
+    }
+    host_layout(f);
+    f->image = aligned_alloc(64, (f->image_bytes + 4095) & ~63u);
+    f->scratch = aligned_alloc(64, STUB_SCRATCH);
+    if (!f->image || !f->scratch || !map_cache(f, err)) {
+        fpu_host_free(c);
+        return false;
+    }
+    memset(f->image, 0, f->image_bytes);
+    memset(f->scratch, 0, STUB_SCRATCH);
+    return true;
+}
+
+void fpu_host_free(Cpu *c)
+{
+    FpuHost *f = c->fpu;
+
+    if (f) {
+        if (f->code_write) {
+            munmap(f->code_write, STUB_CACHE);
+        }
+        if (f->code_run) {
+            munmap((void *)f->code_run, STUB_CACHE);
+        }
+        free(f->image);
+        free(f->scratch);
+        free(f);
+    }
+    c->fpu = NULL;
+}
+
+/* ---- host faults ---- */
+
+static void on_fault(int signal_number, siginfo_t *info, void *context)
+{
+    greg_t *reg = ((ucontext_t *)context)->uc_mcontext.gregs;
+    const FpuHost *f = attached;
+    uintptr_t at = (uintptr_t)reg[REG_RIP];
+
+    if (f && at - (uintptr_t)f->code_run < STUB_CACHE) {
+        reg[REG_R8] = reg[REG_TRAPNO] + 1;
+        reg[REG_RIP] = *(greg_t *)reg[REG_RSP]; /* where the stub would have returned to */
+        reg[REG_RSP] += 8;
+    } else {
+        signal(signal_number, SIG_DFL); /* not a stub: happens again, and ends the program */
+    }
+}
+
+static void install_handlers(void)
+{
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGFPE, &action, NULL);
+    sigaction(SIGILL, &action, NULL);
+}
+
+bool fpu_host_attach(Cpu *c, Error **err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    size_t bytes = getauxval(AT_MINSIGSTKSZ) + 64 * 1024;
+    stack_t stack = {.ss_sp = malloc(bytes), .ss_size = bytes};
+
+    if (!stack.ss_sp || sigaltstack(&stack, NULL)) {
+        free(stack.ss_sp);
+        return error_set(err, "no signal stack of %zu bytes", bytes);
+    }
+    pthread_once(&once, install_handlers);
+    attached = c->fpu;
+    return true;
+}
+
+void fpu_host_detach(Cpu *c)
+{
+    stack_t off = {.ss_flags = SS_DISABLE}, was;
+
+    (void)c;
+    attached = NULL;
+    if (!sigaltstack(&off, &was)) {
+        free(was.ss_sp);
+    }
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * x87, MMX, SSE and AVX instructions as stubs: what each needs around it is worked out once, when
+ * it is bound (SDM volume 1, chapters 8 to 15; volume 2, "Exceptions types" of SSE and VEX).
+ * A memory operand that lies in one page of RAM is used where it is, so that it is as atomic as the
+ * host's; all others go through a scratch buffer.
+ * Not modelled: EVEX (AVX-512), XOP, 3DNow!. #AC is checked where the alignment does not
+ * matter to the instruction itself, for operands of up to 8 bytes.
+ */
+#include "target/i386/decode/table.h"
+#include "target/i386/rt/host.h"
+#include "target/i386/rt/stub.h"
+
+static uint32_t aux_flags(const Insn *i)
+{
+    return i->aux >> AUX_SHIFT;
+}
+
+static void bind_stub(Cpu *c, Insn *i, uint64_t flags)
+{
+    StubCode code;
+    uint64_t at;
+
+    stub_encode(i, &code);
+    at = stub_find(c, &code, flags & STUB_FLAGS);
+    i->aux = at | (uint64_t)c->fpu->generation << 24 | flags << AUX_SHIFT;
+}
+
+static uint32_t stub_at(Cpu *c, const Insn *i)
+{
+    if (unlikely((i->aux >> 24 & 0xffffff) != c->fpu->generation)) {
+        bind_stub(c, (Insn *)i, aux_flags(i)); /* decoded instructions belong to this vCPU */
+    }
+    return i->aux & 0xffffff;
+}
+
+static void check(Cpu *c, uint32_t flags)
+{
+    if (!(flags & STUB_FREE)) {
+        fpu_check(c, flags & STUB_KIND);
+    }
+}
+
+/* A stub that needs nothing but registers of its own kind. */
+static void run_registers(Cpu *c, const Insn *i)
+{
+    StubRegs r = {0};
+    uint32_t flags = aux_flags(i), trap;
+
+    check(c, flags);
+    fpu_live(c);
+    trap = stub_call(c, stub_at(c, i), NULL, &r);
+    if (unlikely(trap)) {
+        stub_trap(c, trap);
+    }
+    if (flags & STUB_X87) {
+        x87_remember(c, i, false, 0);
+    }
+}
+
+/* ---- memory operands ---- */
+
+static uint64_t operand_linear(Cpu *c, const Insn *i, uint64_t offset, unsigned size, bool write)
+{
+    uint64_t linear = seg_linear(c, i->seg, offset, size, write);
+
+    if (aux_flags(i) & STUB_ALIGNED && linear & (size - 1)) {
+        raise_error(c, EXC_GP, 0);
+    }
+    return linear;
+}
+
+static void *load_operand(Cpu *c, uint64_t linear, unsigned size)
+{
+    TlbEntry *e = tlb_at(c, linear);
+
+    if (likely(tlb_hit(e->read, linear, size))) {
+        return tlb_host(e, linear);
+    }
+    mem_read_block(c, linear, c->fpu->scratch, size, ACCESS_READ);
+    return c->fpu->scratch;
+}
+
+/* NULL: not in one page that may simply be written; then all of it has been checked. */
+static void *store_operand(Cpu *c, uint64_t linear, unsigned size)
+{
+    TlbEntry *e = tlb_at(c, linear);
+
+    if (likely(tlb_hit(e->write, linear, size))) {
+        return tlb_host(e, linear);
+    }
+    mem_probe(c, linear, size, ACCESS_WRITE);
+    return NULL;
+}
+
+static void load_general(Cpu *c, const Insn *i, uint32_t flags, StubRegs *r)
+{
+    const Operand *g = &i->operand[flags >> STUB_GPR_SHIFT & 3];
+
+    r->cx = c->s.gpr[R_CX];
+    r->dx = c->s.gpr[R_DX];
+    r->ax = flags & STUB_GPR_IN ? c->s.gpr[g->reg]
+          : flags & STUB_COUNTS ? c->s.gpr[R_AX]
+                                : (c->s.rflags & 0xff) << 8; /* for the SAHF before FCMOVcc */
+}
+
+static void store_general(Cpu *c, const Insn *i, uint32_t flags, const StubRegs *r)
+{
+    const Operand *g = &i->operand[flags >> STUB_GPR_SHIFT & 3];
+
+    if (flags & STUB_GPR_OUT) {
+        c->s.gpr[g->reg] = g->size == 8 ? r->ax
+                         : g->size == 4 ? (uint32_t)r->ax
+                                        : (c->s.gpr[g->reg] & ~0xffffull) | (uint16_t)r->ax;
+    }
+    if (flags & STUB_COUNTS) {
+        c->s.gpr[R_CX] = r->cx;
+    }
+    if (flags & STUB_FLAGS) {
+        uint64_t written = insn_row(i)->written & FLAGS_ARITH;
+
+        c->s.rflags = (c->s.rflags & ~written) | (r->flags & written);
+    }
+}
+
+/* x87 and MMX report what is pending before they look at memory. */
+static void wait_first(Cpu *c, const Insn *i, uint32_t flags)
+{
+    if (flags & STUB_X87 || insn_row(i)->attr & ROW_MMX) {
+        x87_wait(c);
+    }
+}
+
+/* Any stub that does not store. */
+static void run_load(Cpu *c, const Insn *i)
+{
+    StubRegs r = {0};
+    uint32_t flags = aux_flags(i), trap;
+    uint64_t offset = 0;
+    void *at = NULL;
+
+    check(c, flags);
+    if (flags & STUB_LOAD) {
+        unsigned size = i->operand[flags >> STUB_MEM_SHIFT & 3].size;
+
+        wait_first(c, i, flags);
+        offset = insn_offset(c, i);
+        at = load_operand(c, operand_linear(c, i, offset, size, false), size);
+    }
+    fpu_live(c); /* after the access, which may have left the library */
+    load_general(c, i, flags, &r);
+    trap = stub_call(c, stub_at(c, i), at, &r);
+    if (unlikely(trap)) {
+        stub_trap(c, trap);
+    }
+    store_general(c, i, flags, &r);
+    if (flags & STUB_X87) {
+        x87_remember(c, i, flags & STUB_LOAD, offset);
+    }
+}
+
+/* An x87 store whose exception is unmasked stores nothing, but for the inexact one. */
+static bool x87_stored_nothing(Cpu *c)
+{
+    uint16_t control[2];
+    StubCode fnstcw = {.len = 2, .bytes = {0xd9, 0x3f}};
+    StubRegs r = {0};
+    uint16_t status = fpu_status(c);
+
+    if (likely(!(status & FSW_ES))) {
+        return false;
+    }
+    stub_call(c, stub_find(c, &fnstcw, false), control, &r);
+    return status & ~control[0] & 0x1f;
+}
+
+static void run_store(Cpu *c, const Insn *i)
+{
+    StubRegs r = {0};
+    uint32_t flags = aux_flags(i), trap;
+    unsigned size = i->operand[flags >> STUB_MEM_SHIFT & 3].size;
+    uint64_t offset, linear;
+    void *at;
+
+    check(c, flags);
+    wait_first(c, i, flags);
+    offset = insn_offset(c, i);
+    linear = operand_linear(c, i, offset, size, true);
+    at = store_operand(c, linear, size);
+    fpu_live(c);
+    load_general(c, i, flags, &r);
+    trap = stub_call(c, stub_at(c, i), at ? at : c->fpu->scratch, &r);
+    if (unlikely(trap)) {
+        stub_trap(c, trap);
+    }
+    if (flags & STUB_X87) {
+        x87_remember(c, i, true, offset);
+    }
+    if (!at && !(flags & STUB_X87 && x87_stored_nothing(c))) {
+        mem_write_block(c, linear, c->fpu->scratch, size, ACCESS_WRITE);
+    }
+}
+
+/* Outside 64-bit mode there are eight registers, and the others keep what they have. */
+static void run_vzero(Cpu *c, const Insn *i)
+{
+    fpu_check(c, FPU_AVX);
+    fpu_live(c);
+    for (unsigned n = 0; n < 8; n++) {
+        /* VMOVAPS xmm, xmm clears the upper half, VXORPS xmm, xmm, xmm all of it */
+        StubCode code = {.len = 4, .bytes = {0xc5, 0xf8, 0x28, 0xc0 | n << 3 | n}};
+        StubRegs r = {0};
+
+        if (i->op == OP_VZEROALL) {
+            code.bytes[1] = 0x80 | (~n & 15) << 3;
+            code.bytes[2] = 0x57;
+        }
+        stub_call(c, stub_find(c, &code, false), NULL, &r);
+    }
+}
+
+/* ---- binding ---- */
+
+static bool x87_store(unsigned op)
+{
+    return op == OP_FST || op == OP_FSTP || op == OP_FIST || op == OP_FISTP || op == OP_FISTTP ||
+           op == OP_FBSTP;
+}
+
+static uint64_t operand_flags(const Insn *i)
+{
+    bool x87 = insn_row(i)->fpu == ROW_FPU_X87;
+    uint64_t flags = 0;
+
+    for (unsigned n = 0; n < 4; n++) {
+        if (i->operand[n].kind == OPERAND_MEM) {
+            bool store = x87 ? x87_store(i->op) : n == 0;
+
+            flags |= n << STUB_MEM_SHIFT | (store ? STUB_STORE : STUB_LOAD);
+        } else if (i->operand[n].kind == OPERAND_GPR) {
+            flags |= n << STUB_GPR_SHIFT | (n == 0 ? STUB_GPR_OUT : STUB_GPR_IN);
+        }
+    }
+    return flags;
+}
+
+static bool string_compare(unsigned op)
+{
+    return op == OP_PCMPESTRI || op == OP_PCMPESTRM || op == OP_PCMPISTRI || op == OP_PCMPISTRM ||
+           op == OP_VPCMPESTRI || op == OP_VPCMPESTRM || op == OP_VPCMPISTRI || op == OP_VPCMPISTRM;
+}
+
+static InsnRun *bind_plain(Cpu *c, Insn *i)
+{
+    const InsnRow *row = insn_row(i);
+    uint64_t flags = operand_flags(i) | (row->fpu - ROW_FPU_X87);
+
+    if (string_compare(i->op)) {
+        flags = (flags & ~(3ull << STUB_GPR_SHIFT | STUB_GPR_IN | STUB_GPR_OUT)) | STUB_COUNTS;
+    }
+    if (row->fpu == ROW_FPU_X87) {
+        flags |= STUB_X87;
+    }
+    if (row->attr & ROW_ALIGN) {
+        flags |= STUB_ALIGNED;
+    }
+    if (row->written & FLAGS_ARITH) {
+        flags |= STUB_FLAGS;
+    }
+    bind_stub(c, i, flags);
+    if (flags & STUB_STORE) {
+        return run_store;
+    }
+    if (flags & (STUB_LOAD | STUB_GPR_IN | STUB_GPR_OUT | STUB_COUNTS | STUB_FLAGS) ||
+        row->read & FLAGS_ARITH) {
+        return run_load;
+    }
+    return run_registers;
+}
+
+InsnRun *bind_vector(Cpu *c, Insn *i)
+{
+    InsnRun *run;
+    const InsnRow *row = insn_row(i);
+
+    if (row->fpu == ROW_FPU_NONE || i->flags & (INSN_EVEX | INSN_XOP)) {
+        return NULL;
+    }
+    if (row->fpu == ROW_FPU_FXSAVE || row->fpu == ROW_FPU_XSAVE || i->op == OP_LDMXCSR ||
+        i->op == OP_VLDMXCSR || i->op == OP_STMXCSR || i->op == OP_VSTMXCSR) {
+        return bind_xsave(c, i);
+    }
+    if ((run = bind_x87_state(c, i)) || (run = bind_masked(c, i))) {
+        return run;
+    }
+    if ((i->op == OP_VZEROALL || i->op == OP_VZEROUPPER) && c->code_size != CODE_64) {
+        return run_vzero;
+    }
+    return bind_plain(c, i);
+}

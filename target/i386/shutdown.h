@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+#include "accel/accel.h"
+
+/* A triple fault: say what happened, on stderr or in the log of -D: the last exceptions, what was
+ * wrong with the descriptor or page entry, the instruction, the registers. On the vCPU's thread, or
+ * with it parked. */
+void shutdown_report(Vcpu *cpu);
+
+/* The registers as text, several lines; the caller frees it. The vCPU is parked, or it is its
+ * thread. For -d cpu_reset, the report and the monitor. */
+char *cpu_registers(const X86State *s);
