@@ -16,11 +16,19 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-static int failed(Error *err)
+static void say(const Plan *p, const char *text)
 {
-    fprintf(stderr, "%s: %s\n", g_get_prgname(), error_text(err));
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char *time = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S.%fZ ");
+
+    fprintf(stderr, "%s%s: %s\n", p->timestamps ? time : "", g_get_prgname(), text);
+}
+
+static int failed(const Plan *p, Error *err)
+{
+    say(p, error_text(err));
     if (*error_hint_text(err)) {
-        fprintf(stderr, "%s: %s\n", g_get_prgname(), error_hint_text(err));
+        say(p, error_hint_text(err));
     }
     error_free(err);
     return 1;
@@ -91,7 +99,7 @@ int main(int argc, char **argv)
         }
     }
     if (err) {
-        status = failed(err);
+        status = failed(p, err);
     }
     plan_free(p);
     return status;

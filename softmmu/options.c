@@ -194,6 +194,7 @@ static const Option options[] = {
     {"trace", "[enable=]PATTERN[,file=FILE]", "switch trace points on; '-trace help' lists them", take_trace},
     {"expansion", NULL, "print the command line in -machine, -object, -chardev and -device\n"
      "alone, and leave", take_switch, SWITCH(print)},
+    {"msg", "timestamp=on|off", "the time before messages", take_msg},
     {"version", NULL, "print the version", take_version},
     {"help", NULL, "print this", take_help},
     {"h", NULL, "print this", take_help},
@@ -221,7 +222,6 @@ static const Option options[] = {
     {"qtest", "...", "socket for tests", take_later, "there is no test socket"},
     {"gdb", "...", "debugger", take_later, "there is no debugger stub"},
     {"s", NULL, "debugger on port 1234", take_later, "there is no debugger stub"},
-    {"msg", "...", "shape of messages", take_later, "messages have one shape"},
     {"incoming", "...", "receive a migration", take_later, "there is no migration"},
     {"loadvm", "...", "start from a snapshot", take_later, "there are no snapshots"},
     {"only-migratable", NULL, "refuse what cannot be migrated", take_later, "there is no migration"},

@@ -216,3 +216,15 @@ bool take_overcommit(Plan *p, const Option *o, const char *arg, Error **err)
     opts_free(given);
     return ok;
 }
+
+bool take_msg(Plan *p, const Option *o, const char *arg, Error **err)
+{
+    static const char *const names[] = {"timestamp", "guest-name", NULL};
+    Opts *given = opts_parse(arg, NULL, err);
+    bool guest_name, ok = given && opts_known(given, names, err) &&
+                          opts_bool(given, "timestamp", &p->timestamps, err) &&
+                          opts_bool(given, "guest-name", &guest_name, err);
+
+    opts_free(given);
+    return ok;
+}

@@ -73,19 +73,33 @@ bool take_device(Plan *p, const Option *o, const char *arg, Error **err)
     return d && class_choose(driver, &Device_class, "device", err);
 }
 
+const Class *object_class(const char *type, Error **err)
+{
+    const Class *c = class_choose(type, &Object_class, "object", err), *able = c;
+
+    while (able && !able->complete) {
+        able = able->parent;
+    }
+    if (c && (!able || class_is(c, &Device_class) || class_is(c, &Chardev_class))) {
+        error_set(err, "a %s is not made by -object", type);
+        return NULL;
+    }
+    return c;
+}
+
 bool take_object(Plan *p, const Option *o, const char *arg, Error **err)
 {
     Opts *d = listed(p->objects, arg, "qom-type", true, err);
     const char *type = d ? opts_text(d, "qom-type") : NULL;
 
     if (d && opts_help(d)) {
-        const Class *c = type ? class_choose(type, &Object_class, "object", err) : NULL;
+        const Class *c = type ? object_class(type, err) : NULL;
 
         p->answer = type ? (c ? help_class(c) : NULL) : help_objects();
         opts_free(d);
         return p->answer;
     }
-    return d;
+    return d && object_class(type, err);
 }
 
 bool take_chardev(Plan *p, const Option *o, const char *arg, Error **err)

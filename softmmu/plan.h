@@ -27,8 +27,9 @@ typedef struct Plan {
     char *answer;      /* -help, -device help ...: print this and leave; NULL: run */
     DisplayKind display;
     bool nographic, nodefaults, vga_none, no_reboot, no_shutdown, paused, daemonize;
-    bool print;     /* show the expansion and leave */
-    unsigned depth; /* of -readconfig inside -readconfig */
+    bool timestamps; /* before messages */
+    bool print;      /* show the expansion and leave */
+    unsigned depth;  /* of -readconfig inside -readconfig */
 } Plan;
 
 Plan *plan_new(void);
@@ -56,12 +57,16 @@ char *plan_print(const Plan *p); /* one option a line; the caller frees it */
 const Option *option_find(const char *name, Error **err);
 char *options_help(void);
 
+/* The class of an object that -object makes. */
+const Class *object_class(const char *type, Error **err);
+
 /* Takers, by subject: options_machine.c, options_object.c. */
 typedef bool Taker(Plan *p, const Option *o, const char *arg, Error **err);
 Taker take_machine, take_accel, take_memory, take_smp, take_cpu, take_boot, take_rtc, take_smbios,
     take_uuid, take_name, take_acpi, take_enable_kvm, take_overcommit;
 Taker take_device, take_object, take_chardev, take_global, take_serial, take_parallel,
-    take_debugcon, take_monitor, take_list, take_nic, take_display, take_vga, take_sandbox;
+    take_debugcon, take_monitor, take_list, take_nic, take_display, take_vga, take_sandbox,
+    take_msg;
 
 /* Make the machine: chardevs, objects, engine, board, devices. NULL on failure. */
 Machine *plan_build(Plan *p, Error **err);

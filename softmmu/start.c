@@ -97,15 +97,14 @@ static bool make_chardevs(Machine *m, Plan *p, Error **err)
 
 static bool make_object(Machine *m, Opts *o, Error **err)
 {
-    const Class *c = class_choose(opts_text(o, "qom-type"), &Object_class, "object", err);
-    const Class *able = c;
+    const Class *c = object_class(opts_text(o, "qom-type"), err), *able = c;
     Object *obj;
 
-    while (able && !able->complete) {
-        able = able->parent;
+    if (!c) {
+        return false;
     }
-    if (!able) {
-        return c && error_set(err, "a %s is not made by -object", c->name);
+    while (!able->complete) {
+        able = able->parent;
     }
     opts_find(o, "id");
     obj = object_new(c, object_container(object_root((Object *)m), "objects"), opts_text(o, "id"));
@@ -362,9 +361,32 @@ static void warn_unused_globals(Machine *m)
     }
 }
 
+static bool is_stdio(Opts *o)
+{
+    return o && !g_strcmp0(opts_text(o, "backend"), "stdio");
+}
+
+/* There is no terminal in the background. */
+static bool background(Plan *p, Error **err)
+{
+    bool terminal = false;
+
+    for (guint i = 0; i < p->chardevs->len; i++) {
+        terminal |= is_stdio(p->chardevs->pdata[i]);
+    }
+    for (guint i = 0; i < p->serials->len; i++) {
+        Opts *o = chardev_short(p->serials->pdata[i], NULL);
+
+        terminal |= is_stdio(o);
+        opts_free(o);
+    }
+    return !p->daemonize || !terminal || error_set(err, "-daemonize: stdio cannot be used then");
+}
+
 Machine *plan_build(Plan *p, Error **err)
 {
-    const MachineClass *class = machine_class_find(p->machine ?: "pc", err);
+    bool good = background(p, err);
+    const MachineClass *class = good ? machine_class_find(p->machine ?: "pc", err) : NULL;
     Machine *m = class ? machine_new_class(&class->class) : NULL;
 
     if (!m) {
