@@ -39,35 +39,31 @@ enum {
     ROW_D64     = 1 << 2,  /* 64-bit mode: operand size is 8 unless 66                          */
     ROW_F64     = 1 << 3,  /* 64-bit mode: operand size is always 8                             */
     ROW_BYTE    = 1 << 4,  /* operand size is 1                                                 */
-    ROW_MODRM   = 1 << 5,  /* has a ModRM byte                                                  */
-    ROW_REGS    = 1 << 6,  /* ModRM names registers whatever mod says (MOV CR)                  */
-    ROW_PLUS_R  = 1 << 7,  /* the opcode's low three bits are a register: eight opcodes         */
-    ROW_PLUS_CC = 1 << 8,  /* the opcode's low four bits are a condition: sixteen opcodes       */
-    ROW_ALIGN   = 1 << 9,  /* #GP(0) unless the memory operand is aligned to its size           */
-    ROW_BRANCH  = 1 << 10, /* ends a run of instructions: next rip may be elsewhere             */
-    ROW_STRING  = 1 << 11, /* REP allowed; REP MOVS, INS, OUTS, LODS, STOS                      */
-    ROW_REPE    = 1 << 12, /* ... and REPE, REPNE compare (CMPS, SCAS)                          */
-    ROW_MMX     = 1 << 13, /* touches MMX registers (also #MF, and the x87 tag word)            */
-    ROW_VSIB    = 1 << 14, /* the memory operand's index is a vector register (0 to 31)         */
-    ROW_VL      = 1 << 15, /* EVEX: needs AVX512VL besides where the vector is below 64 bytes   */
-    ROW_RC      = 1 << 16, /* EVEX.b on registers: rounding control; vl is then 64              */
-    ROW_SAE     = 1 << 17, /* EVEX.b on registers: suppress all exceptions; vl is then 64       */
-    ROW_BCAST   = 1 << 18, /* EVEX.b on memory: broadcast                                       */
-    ROW_MASK    = 1 << 19, /* EVEX.aaa may select a mask                                        */
-    ROW_ZERO    = 1 << 20, /* EVEX.z allowed                                                    */
-    ROW_MASK1   = 1 << 21, /* EVEX.aaa must not be 0 (gather, scatter)                          */
-    ROW_W64     = 1 << 22, /* VEX.W means 64 bits in 64-bit mode only: operand size             */
-    ROW_SERIAL  = 1 << 23, /* serialising, or changes what the next ones mean: ends a run       */
-    ROW_IO      = 1 << 24, /* touches I/O ports                                                 */
-    ROW_IGN66   = 1 << 25, /* the prefix 66 does not change the operand size                    */
-    ROW_A67REG  = 1 << 26, /* the register operand has the address size (MONITOR, CLZERO ...)   */
+    ROW_REGS    = 1 << 5,  /* ModRM names registers whatever mod says (MOV CR)                  */
+    ROW_PLUS_R  = 1 << 6,  /* the opcode's low three bits are a register: eight opcodes         */
+    ROW_PLUS_CC = 1 << 7,  /* the opcode's low four bits are a condition: sixteen opcodes       */
+    ROW_ALIGN   = 1 << 8,  /* #GP(0) unless the memory operand is aligned to its size           */
+    ROW_BRANCH  = 1 << 9, /* ends a run of instructions: next rip may be elsewhere             */
+    ROW_STRING  = 1 << 10, /* REP allowed; REP MOVS, INS, OUTS, LODS, STOS                      */
+    ROW_REPE    = 1 << 11, /* ... and REPE, REPNE compare (CMPS, SCAS)                          */
+    ROW_MMX     = 1 << 12, /* touches MMX registers (also #MF, and the x87 tag word)            */
+    ROW_VSIB    = 1 << 13, /* the memory operand's index is a vector register (0 to 31)         */
+    ROW_VL      = 1 << 14, /* EVEX: needs AVX512VL besides where the vector is below 64 bytes   */
+    ROW_RC      = 1 << 15, /* EVEX.b on registers: rounding control; vl is then 64              */
+    ROW_SAE     = 1 << 16, /* EVEX.b on registers: suppress all exceptions; vl is then 64       */
+    ROW_BCAST   = 1 << 17, /* EVEX.b on memory: broadcast                                       */
+    ROW_MASK    = 1 << 18, /* EVEX.aaa may select a mask                                        */
+    ROW_ZERO    = 1 << 19, /* EVEX.z allowed                                                    */
+    ROW_MASK1   = 1 << 20, /* EVEX.aaa must not be 0 (gather, scatter)                          */
+    ROW_W64     = 1 << 21, /* VEX.W means 64 bits in 64-bit mode only: operand size             */
+    ROW_SERIAL  = 1 << 22, /* serialising, or changes what the next ones mean: ends a run       */
+    ROW_IO      = 1 << 23, /* touches I/O ports                                                 */
 };
 
-/* EVEX tuple types (SDM volume 2, "Compressed displacement"): what disp8 counts. */
+/* What disp8 of EVEX counts (SDM volume 2, "Compressed displacement"): the memory operand's size,
+ * broadcast regarded, or where that is not it the element's. */
 typedef enum RowTuple {
-    TUPLE_NONE, TUPLE_FULL, TUPLE_HALF, TUPLE_FULL_MEM, TUPLE_SCALAR, TUPLE_FIXED, TUPLE_TUPLE2,
-    TUPLE_TUPLE4, TUPLE_TUPLE8, TUPLE_HALF_MEM, TUPLE_QUARTER_MEM, TUPLE_EIGHTH_MEM, TUPLE_MEM128,
-    TUPLE_MOVDDUP,
+    TUPLE_NONE = 0, TUPLE_1 = 1, TUPLE_2 = 2, TUPLE_4 = 4, TUPLE_8 = 8, /* bytes */
 } RowTuple;
 
 typedef struct InsnRow {
@@ -77,7 +73,7 @@ typedef struct InsnRow {
     uint16_t feature;     /* X86Feature that it needs; FEATURE_ALWAYS                            */
     uint16_t read, written, undefined; /* FLAG_: arithmetic flags and DF; written has undefined  */
     uint8_t space, map, opcode;        /* RowSpace, as Insn.map, first opcode                    */
-    uint8_t spec[4];      /* operands as the decoder sees them: specs.h                          */
+    uint8_t spec[4];      /* operands as the decoder sees them: spec.h                           */
     uint8_t emit, fpu, tuple; /* RowEmit, RowFpu, RowTuple                                       */
 } InsnRow;
 /* clang-format on */
