@@ -5,6 +5,7 @@
  */
 #include "qom/value.h"
 #include "softmmu/plan.h"
+#include "target/i386/model.h"
 
 #include <string.h>
 
@@ -72,12 +73,15 @@ bool take_enable_kvm(Plan *p, const Option *o, const char *arg, Error **err)
 
 bool take_cpu(Plan *p, const Option *o, const char *arg, Error **err)
 {
-    if (!*arg || *arg == ',') {
-        return error_set(err, "names no model");
+    CpuModel model;
+
+    if (!strcmp(arg, "help") || !strcmp(arg, "?")) {
+        p->answer = model_help();
+        return true;
     }
     g_free(p->cpu);
     p->cpu = g_strdup(arg);
-    return true;
+    return model_parse(arg, &model, err);
 }
 
 /* Options whose parameters are properties: "cpus" of -smp is smp.cpus. */
