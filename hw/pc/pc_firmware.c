@@ -4,6 +4,7 @@
  * and CMOS bytes are those that SeaBIOS reads (its src/fw/paravirt.c, src/hw/rtc.h).
  */
 #include "hw/firmware/acpi.h"
+#include "hw/firmware/boot.h"
 #include "hw/firmware/pc_dsdt.h"
 #include "hw/pc/pc.h"
 
@@ -164,6 +165,37 @@ static bool describe_acpi(Pc *pc, Error **err)
     return c->acpi == OFF || acpi_publish(pc->fw_cfg, &acpi, err);
 }
 
+/* ---- ROMs ---- */
+
+/* -option-rom FILE: the BIOS runs it; it may hook interrupts or offer to boot. */
+static bool add_option_rom(Pc *pc, const char *name, Error **err)
+{
+    g_autofree char *path = machine_find_file(&pc->machine, name), *data = NULL;
+    g_autofree char *base = g_path_get_basename(name);
+    g_autoptr(GError) why = NULL;
+    gsize n;
+
+    if (!path) {
+        return error_set(err, "there is no option ROM %s", name);
+    }
+    if (!g_file_get_contents(path, &data, &n, &why)) {
+        return error_set(err, "option ROM %s: %s", path, why->message);
+    }
+    return boot_add_rom(pc->fw_cfg, base, (uint8_t *)data, n, -1, err);
+}
+
+static bool describe_roms(Pc *pc, Error **err)
+{
+    char **rom = pc->machine.config.option_roms;
+
+    for (; rom && *rom; rom++) {
+        if (!add_option_rom(pc, *rom, err)) {
+            return false;
+        }
+    }
+    return boot_kernel(&pc->machine, pc->fw_cfg, (BootMemory){pc->layout.below}, err);
+}
+
 bool pc_describe(Pc *pc, Error **err)
 {
     Device *dev = device_add(&pc->machine, &FwCfg_class, "fw_cfg", NULL, NULL, NULL, err);
@@ -174,5 +206,5 @@ bool pc_describe(Pc *pc, Error **err)
     pc->fw_cfg = (FwCfg *)dev;
     describe_cpus(pc);
     return describe_memory(pc, err) && describe_boot(pc, err) && describe_sleep(pc, err) &&
-           describe_acpi(pc, err);
+           describe_acpi(pc, err) && describe_roms(pc, err);
 }

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Finding and making blocks of decoded instructions (block.h). Order of a new block: mark the
+ * grains of the code page and take its version, then read the bytes (softmmu/memory/code.h). Code
+ * in devices, and code that ends at the CS limit, is decoded byte by byte every time it runs.
+ */
+#include "target/i386/rt/block.h"
+
+#include "target/i386/decode/table.h"
+#include "target/i386/rt/host.h"
+#include "target/i386/rt/mem.h"
+#include "target/i386/rt/rt.h"
+
+enum { INSN_BYTES = 15 };
+#define NO_PAGE (~0ull)
+
+void block_init(Cpu *c, void *arena, size_t bytes)
+{
+    c->blocks = arena;
+    c->blocks->end = (uint8_t *)arena + bytes;
+    c->blocks->gen = 1;
+    block_flush(c);
+}
+
+void fetch_flush(Cpu *c)
+{
+    BlockCache *cache = c->blocks;
+
+    for (unsigned n = 0; n < FETCH_SIZE; n++) {
+        cache->fetch[n].tag = 0;
+    }
+    if (!++cache->gen) { /* once in four thousand million times: no old entry may look young */
+        for (unsigned n = 0; n < JUMP_SIZE; n++) {
+            cache->jump[n].block = NULL;
+        }
+    }
+}
+
+void block_flush(Cpu *c)
+{
+    BlockCache *cache = c->blocks;
+
+    cache->next = (uint8_t *)(cache + 1);
+    cache->resets++;
+    for (unsigned n = 0; n < JUMP_SIZE; n++) {
+        cache->jump[n].block = NULL;
+    }
+    for (unsigned n = 0; n < BLOCK_BUCKETS; n++) {
+        cache->bucket[n] = NULL;
+    }
+    fetch_flush(c);
+    c->block_break = true;
+}
+
+/* ---- where the bytes are ---- */
+
+static Fetch *fetch_page(Cpu *c, uint64_t linear)
+{
+    uint64_t page = linear & ~(uint64_t)(GUEST_PAGE - 1);
+    uint64_t tag = page | (c->mode & MODE_USER ? 2 : 0) | 1;
+    Fetch *f = &c->blocks->fetch[page / GUEST_PAGE % FETCH_SIZE];
+
+    if (f->tag != tag) {
+        uint64_t phys = mem_fetch_address(c, linear);
+        const PhysPage *p = phys_page(c, phys);
+
+        f->tag = tag;
+        f->phys = phys & ~(uint64_t)(GUEST_PAGE - 1);
+        f->host = p->host;
+        f->code = p->host ? p->code : NULL;
+    }
+    return f;
+}
+
+static uint64_t code_linear(const Cpu *c, uint64_t rip)
+{
+    uint64_t linear = c->code_base + rip;
+
+    return c->code_size == CODE_64 ? linear : (uint32_t)linear;
+}
+
+static bool block_current(const Block *b)
+{
+    return b->code->version == b->version && (!b->code2 || b->code2->version == b->version2);
+}
+
+static bool block_in_limit(const Cpu *c, const Block *b)
+{
+    return c->s.rip + b->bytes - 1 <= c->code_limit;
+}
+
+static Block **block_bucket(BlockCache *cache, uint64_t phys, uint32_t mode)
+{
+    uint64_t hash = (phys ^ (uint64_t)mode << 7) * 0x9e3779b97f4a7c15u;
+
+    return &cache->bucket[hash >> 51 & (BLOCK_BUCKETS - 1)];
+}
+
+/* ---- making them ---- */
+
+static void run_too_long(Cpu *c, const Insn *i)
+{
+    raise_error(c, EXC_GP, 0);
+}
+
+static void bind(Cpu *c, Insn *i, DecodeResult result)
+{
+    InsnRun *run = NULL;
+
+    if (result == DECODE_LONG) {
+        i->run = run_too_long;
+        return;
+    }
+    if (result == DECODE_OK && insn_supported(c->features, i)) {
+        run = bind_integer(c, i);
+        run = run ? run : bind_system(c, i);
+        run = run ? run : bind_vector(c, i);
+    }
+    i->run = run ? run : run_undefined;
+}
+
+static bool insn_ends_block(const Insn *i)
+{
+    return insn_row(i)->attr & (ROW_BRANCH | ROW_SERIAL) || i->run == run_undefined;
+}
+
+/* false: the page's first code; the world was told meanwhile, so all may be different. */
+static bool mark_grains(Cpu *c, CodePage *code, uint64_t grains, uint32_t *version)
+{
+    bool first;
+
+    *version = code_mark(code, grains, &first);
+    if (first) {
+        HOST_DO(c, code_page, code);
+    }
+    return !first;
+}
+
+/* One instruction anywhere: byte by byte, as a device sees it, up to the limit of CS. */
+static const Block *block_loose(Cpu *c)
+{
+    Block *b = &c->blocks->loose.head;
+    Insn *i = c->blocks->loose.insn;
+    uint8_t bytes[INSN_BYTES + 1];
+    DecodeResult result = DECODE_SHORT;
+    unsigned n = 0;
+
+    while (result == DECODE_SHORT && n <= INSN_BYTES) {
+        uint64_t linear = code_linear(c, c->s.rip + n);
+
+        if (c->s.rip + n > c->code_limit) {
+            raise_error(c, EXC_GP, 0);
+        }
+        bytes[n++] = phys_read(c, fetch_page(c, linear)->phys | linear % GUEST_PAGE, 1);
+        result = decode((CodeSize)c->code_size, bytes, n, i);
+    }
+    bind(c, i, result == DECODE_SHORT ? DECODE_LONG : result);
+    b->count = 1;
+    b->bytes = n;
+    return b;
+}
+
+/* Room for the longest block, starting over if need be. */
+static Block *block_room(Cpu *c)
+{
+    BlockCache *cache = c->blocks;
+
+    if ((size_t)(cache->end - cache->next) < sizeof(Block) + BLOCK_MAX * sizeof(Insn)) {
+        block_flush(c);
+    }
+    return (Block *)cache->next;
+}
+
+static Block *block_keep(Cpu *c, Block *b)
+{
+    Block **bucket = block_bucket(c->blocks, b->phys, b->mode);
+
+    b->chain = *bucket;
+    *bucket = b;
+    c->blocks->next = (uint8_t *)&b->insn[b->count];
+    if (unlikely(c->host->log_code != NULL)) {
+        uint8_t bytes[GUEST_PAGE];
+
+        for (unsigned n = 0; n < b->bytes; n++) {
+            bytes[n] =
+                phys_read(c,
+                          b->phys2 != NO_PAGE && (b->phys + n) / GUEST_PAGE != b->phys / GUEST_PAGE
+                              ? b->phys2 + (b->phys + n) % GUEST_PAGE
+                              : b->phys + n,
+                          1);
+        }
+        HOST_DO(c, log_code, c->s.rip, bytes, b->bytes);
+    }
+    return b;
+}
+
+/* An instruction over two pages. NULL: start over. */
+static Block *block_cross(Cpu *c, Block *b, uint64_t linear, Fetch one)
+{
+    unsigned at = linear % GUEST_PAGE, n = GUEST_PAGE - at;
+    Fetch two = *fetch_page(c, code_linear(c, c->s.rip + n));
+    uint8_t bytes[INSN_BYTES];
+    DecodeResult result;
+
+    if (!two.code || !mark_grains(c, two.code, 1, &b->version2) ||
+        !mark_grains(c, one.code, code_grains(at, n), &b->version)) {
+        return NULL;
+    }
+    for (unsigned k = 0; k < INSN_BYTES; k++) {
+        bytes[k] = k < n ? one.host[at + k] : two.host[k - n];
+    }
+    result = decode((CodeSize)c->code_size, bytes, INSN_BYTES, b->insn);
+    bind(c, b->insn, result == DECODE_SHORT ? DECODE_LONG : result);
+    b->code2 = two.code;
+    b->phys2 = two.phys;
+    b->count = 1;
+    b->bytes = b->insn->len > n ? b->insn->len : n + 1; /* bad opcodes, too, looked over there */
+    return block_keep(c, b);
+}
+
+/* Decode from `at` to a branch or the page's end. NULL: start over. */
+static Block *block_fill(Cpu *c, Block *b, uint64_t linear, const Fetch *f)
+{
+    unsigned start = linear % GUEST_PAGE, at = start;
+    uint64_t marked = 0;
+
+    for (b->count = 0; b->count < BLOCK_MAX && at < GUEST_PAGE;) {
+        Insn *i = &b->insn[b->count];
+        DecodeResult result;
+        uint64_t grains = code_grains(at, 1);
+
+        do { /* the second time around if it reaches into a grain that was not marked */
+            if (grains & ~marked) {
+                uint32_t version;
+
+                if (!mark_grains(c, f->code, grains, &version)) {
+                    return NULL;
+                }
+                b->version = marked ? b->version : version;
+                marked |= grains;
+            }
+            result = decode((CodeSize)c->code_size, f->host + at, GUEST_PAGE - at, i);
+            grains = result == DECODE_SHORT ? 0 : code_grains(at, i->len ? i->len : 1);
+        } while (grains & ~marked);
+        if (result == DECODE_SHORT) {
+            break;
+        }
+        bind(c, i, result);
+        b->count++;
+        at += result == DECODE_OK ? i->len : 1;
+        if (result != DECODE_OK || insn_ends_block(i)) {
+            break;
+        }
+    }
+    b->bytes = at - start;
+    return b->count ? block_keep(c, b) : block_cross(c, b, linear, *f);
+}
+
+static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
+{
+    Block *b = block_room(c);
+
+    b->phys = f->phys | linear % GUEST_PAGE;
+    b->phys2 = NO_PAGE;
+    b->code = f->code;
+    b->code2 = NULL;
+    b->version2 = 0;
+    b->mode = c->mode;
+    return block_fill(c, b, linear, f);
+}
+
+/* ---- finding them ---- */
+
+/* Does its second page, if there is one, still lie where it was decoded? */
+static bool block_reaches(Cpu *c, const Block *b)
+{
+    return !b->code2 || fetch_page(c, code_linear(c, c->s.rip + b->bytes - 1))->phys == b->phys2;
+}
+
+static Block *block_kept(Cpu *c, uint64_t phys)
+{
+    Block **at = block_bucket(c->blocks, phys, c->mode), *b;
+
+    while ((b = *at)) {
+        if (!block_current(b)) {
+            *at = b->chain;
+            continue;
+        }
+        if (b->phys == phys && b->mode == c->mode && block_reaches(c, b)) {
+            return b;
+        }
+        at = &b->chain;
+    }
+    return NULL;
+}
+
+static __attribute__((noinline)) const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump)
+{
+    Block *b = NULL;
+
+    if (c->s.rip > c->code_limit) {
+        raise_error(c, EXC_GP, 0);
+    }
+    while (!b) {
+        Fetch f = *fetch_page(c, linear); /* a copy: making the block may flush */
+
+        if (!f.code) {
+            return block_loose(c);
+        }
+        b = block_kept(c, f.phys | linear % GUEST_PAGE);
+        if (!b) {
+            b = block_make(c, linear, &f);
+        }
+        if (!b && c->attention) {
+            unwind(c); /* whoever stopped us may keep the page changing: let it */
+        }
+    }
+    if (!block_in_limit(c, b)) {
+        return block_loose(c);
+    }
+    *jump = (Jump){linear, b, c->mode, c->blocks->gen};
+    return b;
+}
+
+const Block *block_find(Cpu *c)
+{
+    uint64_t linear;
+    Jump *j;
+
+    if (c->code_size != CODE_64) {
+        c->s.rip = (uint32_t)c->s.rip;
+    }
+    linear = code_linear(c, c->s.rip);
+    j = &c->blocks->jump[(linear ^ linear >> 12) % JUMP_SIZE];
+    if (likely(j->linear == linear && j->mode == c->mode && j->gen == c->blocks->gen && j->block &&
+               block_current(j->block) && block_in_limit(c, j->block))) {
+        return j->block;
+    }
+    return block_find_slow(c, linear, j);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The interpreter's loop: find the block at rip, run its instructions, look up again. What is out
+ * of the ordinary (shadows of STI and MOV SS, RF, single-step, breakpoints, HLT, open windows) is
+ * looked at only when block_break says that something of the kind has happened (SDM volume 3,
+ * "Debug, branch profile", "Masking exceptions and interrupts when switching stacks").
+ * Not modelled: DEBUGCTL.BTF, which makes TF trap on branches only.
+ */
+#include "target/i386/rt/block.h"
+#include "target/i386/rt/host.h"
+#include "target/i386/rt/mem.h"
+#include "target/i386/rt/rt.h"
+
+enum { DR6_BS = 1 << 14, DR7_RW0_SHIFT = 16 };
+
+/* ---- leaving an instruction ---- */
+
+void unwind(Cpu *c)
+{
+    __builtin_longjmp(c->unwind, 1);
+}
+
+static _Noreturn void raise(Cpu *c, uint8_t vector, bool has_error, uint32_t error)
+{
+    c->exc_vector = vector;
+    c->exc_has_error = has_error;
+    c->exc_error = error;
+    c->exc_pending = true;
+    unwind(c);
+}
+
+void raise_fault(Cpu *c, uint8_t vector)
+{
+    raise(c, vector, false, 0);
+}
+
+void raise_error(Cpu *c, uint8_t vector, uint32_t error)
+{
+    raise(c, vector, true, error);
+}
+
+void raise_page_fault(Cpu *c, uint64_t linear, uint32_t error)
+{
+    c->exc_cr2 = linear;
+    raise(c, EXC_PF, true, error);
+}
+
+void run_undefined(Cpu *c, const Insn *i)
+{
+    raise_fault(c, EXC_UD);
+}
+
+/* ---- out of the ordinary ---- */
+
+/* Instruction breakpoints come before the instruction, and not where RF or MOV SS holds them. */
+static void breakpoints_check(Cpu *c)
+{
+    uint64_t linear = c->code_base + c->s.rip, hit = 0;
+
+    if (c->code_size != CODE_64) {
+        linear = (uint32_t)linear;
+    }
+    for (unsigned n = 0; n < 4; n++) {
+        bool enabled = c->s.dr7 >> n * 2 & 3,
+             on_execution = !(c->s.dr7 >> (DR7_RW0_SHIFT + n * 4) & 3);
+
+        hit |= enabled && on_execution && c->s.dr[n] == linear ? 1u << n : 0;
+    }
+    if (hit) {
+        c->s.dr6 = (c->s.dr6 & ~0xfull) | hit;
+        raise_fault(c, EXC_DB);
+    }
+}
+
+static inline __attribute__((always_inline)) void insn_run(Cpu *c, const Insn *i)
+{
+    c->insn = i;
+    c->next_rip = c->s.rip + i->len;
+    i->run(c, i);
+    c->s.rip = c->next_rip;
+}
+
+/* INT n and the like clear TF for their handler, which is not stepped into. */
+static bool traps_single_step(const Cpu *c, const Insn *i)
+{
+    switch (i->op) {
+    case OP_INT:
+    case OP_INT1:
+    case OP_INT3:
+    case OP_INTO:
+    case OP_SYSCALL:
+    case OP_SYSENTER:
+        return c->s.rflags & FLAG_TF;
+    default:
+        return true;
+    }
+}
+
+/* One instruction, with all that may surround it. */
+static void step(Cpu *c)
+{
+    bool single = c->s.rflags & FLAG_TF;
+    const Insn *i;
+
+    if (!(c->s.rflags & FLAG_RF) && !c->s.ss_shadow && c->mode & MODE_STEP) {
+        breakpoints_check(c);
+    }
+    i = block_find(c)->insn;
+    c->s.rflags &= ~(uint64_t)FLAG_RF; /* a fault's image has it anyway */
+    c->s.sti_shadow = c->s.ss_shadow = false;
+    insn_run(c, i);
+    c->retired++;
+    if (single && traps_single_step(c, i)) {
+        c->s.dr6_pending |= DR6_BS;
+    }
+    c->insn = NULL;
+    c->block_break = true;
+}
+
+/* A shadow, RF or TF: the next instruction is run alone. */
+static bool wants_step(const Cpu *c)
+{
+    return c->mode & MODE_STEP || c->s.rflags & FLAG_RF || c->s.sti_shadow || c->s.ss_shadow;
+}
+
+/* Debug traps of the instruction before; held back behind MOV SS. */
+static void traps_check(Cpu *c)
+{
+    if (c->s.dr6_pending && !c->s.ss_shadow) {
+        c->s.dr6 |= c->s.dr6_pending;
+        c->s.dr6_pending = 0;
+        c->s.activity = CPU_RUNNING;
+        raise_fault(c, EXC_DB);
+    }
+}
+
+/* true: leave the loop. */
+static bool look_around(Cpu *c, RtExit *exit)
+{
+    c->block_break = false;
+    traps_check(c);
+    if (c->s.activity != CPU_RUNNING) {
+        c->block_break = true;
+        *exit = c->s.activity == CPU_SHUTDOWN ? RT_SHUTDOWN : RT_HALT;
+        return true;
+    }
+    if (c->attention || (c->want_window && rt_can_interrupt(c))) {
+        c->block_break = true;
+        *exit = RT_KICK;
+        return true;
+    }
+    if (wants_step(c)) {
+        step(c);
+    }
+    return false;
+}
+
+static inline void block_run(Cpu *c, const Block *b)
+{
+    const Insn *i = b->insn, *end = i + b->count;
+
+    if (unlikely(c->host->log_exec != NULL)) {
+        HOST_DO(c, log_exec, c->s.rip);
+    }
+    do {
+        insn_run(c, i++);
+    } while (i != end && !c->block_break);
+    c->insn = NULL;
+    c->retired += i - b->insn;
+}
+
+static RtExit loop(Cpu *c)
+{
+    RtExit exit = RT_KICK;
+
+    for (;;) {
+        while (unlikely(c->block_break)) {
+            if (look_around(c, &exit)) {
+                return exit;
+            }
+        }
+        if (unlikely(c->attention)) {
+            return RT_KICK;
+        }
+        block_run(c, block_find(c));
+    }
+}
+
+/* false: an instruction was left by unwind(). */
+static __attribute__((noinline)) bool loop_guarded(Cpu *c, RtExit *exit)
+{
+    if (__builtin_setjmp(c->unwind)) {
+        return false;
+    }
+    *exit = loop(c);
+    return true;
+}
+
+RtExit rt_run(Cpu *c)
+{
+    RtExit exit = RT_KICK;
+
+    c->block_break = true;
+    for (;;) {
+        if (c->exc_pending && !deliver_pending(c)) {
+            exit = RT_SHUTDOWN;
+            break;
+        }
+        if (loop_guarded(c, &exit)) {
+            break;
+        }
+        c->insn = NULL;
+        c->block_break = true;
+    }
+    gate_out(c);
+    return exit;
+}
+
+void rt_want_window(Cpu *c, bool want)
+{
+    c->want_window = want;
+    c->block_break = true;
+}
+
+void rt_init(Cpu *c, void *arena, size_t arena_bytes)
+{
+    block_init(c, arena, arena_bytes);
+    phys_flush(c);
+}
