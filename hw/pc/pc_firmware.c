@@ -6,6 +6,7 @@
 #include "hw/firmware/acpi.h"
 #include "hw/firmware/boot.h"
 #include "hw/firmware/pc_dsdt.h"
+#include "hw/firmware/smbios.h"
 #include "hw/pc/pc.h"
 
 enum { KB = 1024, MB = 1024 * KB, BIOS_STEP = 64 * KB, BIOS_MAX = 16 * MB, LOW_SIZE = 128 * KB };
@@ -203,8 +204,11 @@ bool pc_describe(Pc *pc, Error **err)
     if (!dev) {
         return false;
     }
+    SmbiosMemory memory = {pc->layout.below, pc->layout.above};
+
     pc->fw_cfg = (FwCfg *)dev;
     describe_cpus(pc);
     return describe_memory(pc, err) && describe_boot(pc, err) && describe_sleep(pc, err) &&
-           describe_acpi(pc, err) && describe_roms(pc, err);
+           describe_acpi(pc, err) && smbios_publish(&pc->machine, pc->fw_cfg, memory, err) &&
+           describe_roms(pc, err);
 }
