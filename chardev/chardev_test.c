@@ -482,12 +482,13 @@ TEST("mux: the monitor's place says that there is none")
     Machine *m = machine();
     Chardev *chr = made(m, "ringbuf,id=c,mux=on");
 
-    ear(m, chr);
     mux_add_monitor(chr);
+    Ear *e = ear(m, chr);
     char_input(chr,
-               "\x01"
+               "x\x01"
                "c",
-               2);
+               3);
+    check_str(e->heard->str, "x");
     g_autofree char *text = shown(chr);
     check_str(text, "\r\nthere is no monitor in this version; Ctrl-A c leads back\r\n");
 }

@@ -73,7 +73,7 @@ void fd_wait(Chardev *chr)
 {
     struct pollfd p = {((FdChardev *)chr)->out, POLLOUT, 0};
 
-    poll(&p, 1, -1);
+    poll(&p, 1, 100);
 }
 
 /* ---- in ---- */

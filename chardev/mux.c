@@ -142,7 +142,6 @@ static void monitor_event(Object *obj, CharEvent event)
 void mux_add_monitor(Chardev *chr)
 {
     if (chr->fronts < CHAR_FRONTS) {
-        chr->front[chr->fronts++] = (CharFront){&chr->obj, monitor_room, monitor_take,
-                                                monitor_event, .in = g_byte_array_new()};
+        char_add_front(chr, (CharFront){&chr->obj, monitor_room, monitor_take, monitor_event});
     }
 }

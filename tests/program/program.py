@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The program from outside: messages, exit status, the terminal, the background.
+
+Each test is a function; its first line is the sentence that is printed. No network, no root.
+"""
+import fcntl, os, pty, select, signal, subprocess, sys, tempfile, termios, time
+
+PROGRAM = sys.argv[1]
+BARE = ["-machine", "none", "-accel", "qtest"]
+
+
+def run(*args):
+    r = subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=20,
+                       stdin=subprocess.DEVNULL)
+    return r.returncode, r.stdout, r.stderr
+
+
+def until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+class Terminal:
+    """The program on a terminal of its own."""
+
+    def __init__(self, *args):
+        self.master, self.slave = pty.openpty()
+        self.before = termios.tcgetattr(self.slave)
+        self.text = ""
+        self.pid = os.fork()
+        if not self.pid:
+            os.setsid()
+            fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
+            for fd in range(3):
+                os.dup2(self.slave, fd)
+            os.execv(PROGRAM, [PROGRAM, *args])
+
+    def raw(self):
+        return until(lambda: termios.tcgetattr(self.slave) != self.before)
+
+    def keys(self, keys):
+        os.write(self.master, keys)
+
+    def shows(self, text):
+        def seen():
+            while select.select([self.master], [], [], 0)[0]:
+                self.text += os.read(self.master, 4096).decode()
+            return text in self.text
+        return until(seen)
+
+    def ends(self):
+        """Its exit status, once the terminal is as it was; else None."""
+        ended = []
+
+        def gone():
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            ended.append(os.waitstatus_to_exitcode(status))
+            return pid
+        if not until(gone):
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            return None
+        restored = termios.tcgetattr(self.slave) == self.before
+        os.close(self.master)
+        os.close(self.slave)
+        return ended[-1] if restored else None
+
+
+def test_sentence():
+    """a wrong option is one sentence with the value and a hint, exit status 1"""
+    status, out, err = run("-m", "some")
+    assert status == 1 and out == ""
+    assert err == "rhea-system-x86_64: -m: memory.size=some: wants a size, as 64K\n", err
+
+
+def test_help():
+    """help and version go to stdout, exit status 0"""
+    for option in ["-help", "--help", "-h", "-version"]:
+        status, out, err = run(option)
+        assert status == 0 and out and err == ""
+    for option in ["-machine", "-device", "-object", "-accel", "-cpu", "-chardev", "-d", "-trace"]:
+        status, out, err = run(option, "help")
+        assert status == 0 and out and err == "", option
+
+
+def test_escape():
+    """Ctrl-A h helps, Ctrl-A x ends with status 0, the terminal is given back"""
+    t = Terminal(*BARE, "-nographic")
+    assert t.raw()
+    t.keys(b"\x01h")
+    assert t.shows("Ctrl-A x    end the machine")
+    t.keys(b"\x01x")
+    assert t.ends() == 0
+
+
+def test_signals():
+    """SIGTERM, SIGINT and SIGHUP give the terminal back"""
+    for number in [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]:
+        t = Terminal(*BARE, "-nographic")
+        assert t.raw()
+        os.kill(t.pid, number)
+        assert t.ends() == 0
+
+
+def test_late_failure():
+    """a failure after the terminal became raw gives it back, too"""
+    t = Terminal(*BARE, "-serial", "stdio", "-device", "isa-debugcon")
+    assert t.ends() == 1
+
+
+def test_daemon():
+    """-daemonize returns when the machine is ready; the process id file is locked and removed"""
+    with tempfile.TemporaryDirectory() as folder:
+        pid_file = folder + "/pid"
+        status, out, err = run(*BARE, "-S", "-nodefaults", "-nographic", "-daemonize",
+                               "-pidfile", pid_file)
+        assert status == 0, err
+        pid = int(open(pid_file).read())
+        status, out, err = run(*BARE, "-pidfile", pid_file)
+        assert status == 1 and "another process holds it" in err
+        os.kill(pid, signal.SIGTERM)
+        assert until(lambda: not os.path.exists(pid_file))
+
+
+def test_daemon_fails():
+    """a machine that cannot start in the background fails in the foreground"""
+    status, out, err = run("-accel", "qtest", "-bios", "/nowhere", "-daemonize")
+    assert status == 1 and "/nowhere" in err
+
+
+def test_log():
+    """-D takes the log, and the name may hold the process id"""
+    with tempfile.TemporaryDirectory() as folder:
+        p = subprocess.Popen([PROGRAM, *BARE, "-D", folder + "/log-%d", "-d", "int"],
+                             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert until(lambda: os.path.exists("%s/log-%d" % (folder, p.pid)))
+        p.terminate()
+        assert p.wait() == 0
+
+
+def main():
+    failed = 0
+    tests = [f for name, f in sorted(globals().items()) if name.startswith("test_")]
+    for test in tests:
+        try:
+            test()
+            print("ok   program:", test.__doc__)
+        except AssertionError as e:
+            failed += 1
+            print("FAIL program:", test.__doc__, e, "line", e.__traceback__.tb_next.tb_lineno)
+    print("%d tests, %d failed" % (len(tests), failed))
+    return failed > 0
+
+
+sys.exit(main())
