@@ -7,9 +7,9 @@
 #include "accel/tcg/host.h"
 
 #include "softmmu/run/clock.h"
-#include "softmmu/run/machine.h"
+#include "softmmu/run/run.h"
 #include "target/i386/cpu.h"
-#include "target/i386/rt/mem.h"
+#include "target/i386/rt/rt.h"
 #include "util/log.h"
 #include "util/trace.h"
 

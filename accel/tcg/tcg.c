@@ -9,7 +9,6 @@
 #include "softmmu/run/machine.h"
 #include "target/i386/cpu.h"
 #include "target/i386/rt/fault.h"
-#include "target/i386/rt/mem.h"
 #include "target/i386/rt/rt.h"
 #include "target/i386/shutdown.h"
 #include "util/trace.h"

@@ -8,7 +8,6 @@
 
 #include "softmmu/run/board.h"
 #include "softmmu/run/clock.h"
-#include "target/i386/rt/mem.h"
 #include "target/i386/rt/rt.h"
 #include "target/i386/shutdown.h"
 #include "util/log.h"
@@ -23,6 +22,8 @@ typedef struct X86Cpu {
     Cpu *rt;
     X86State *state;
 } X86Cpu;
+
+enum { MSR_APIC_BASE = 0x1b, APIC_BASE_ENABLE = 1 << 11 };
 
 /* ---- life ---- */
 
@@ -50,9 +51,12 @@ static bool x86_realize(X86Cpu *x, Error **err)
         return false;
     }
     x->topology = (CpuTopology){smp->sockets, smp->dies, smp->cores, smp->threads};
+    if (x->vcpu.id == 0 && *x->model.missing) {
+        log_printf("-cpu %s: not to be had here: %s\n", x->model.name, x->model.missing);
+    }
     x->rt->features = &x->model.features;
     x->rt->phys_bits = x->model.phys_bits;
-    x->rt->linear_bits = model_has(&x->model, FEATURE_LA57) ? 57 : 48;
+    x->rt->linear_bits = x->model.linear_bits;
     return true;
 }
 
@@ -111,32 +115,20 @@ uint64_t cpu_tsc(Vcpu *cpu)
 void cpu_cpuid(Vcpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
     X86Cpu *x = (X86Cpu *)cpu;
+    uint64_t base = 0;
+
+    if (cpu->intc_ops && !cpu->intc_ops->msr_read(cpu->intc, MSR_APIC_BASE, &base)) {
+        base = 0;
+    }
     CpuidInputs now = {
         .apic_id = cpu->id,
+        .apic_on = base & APIC_BASE_ENABLE,
         .cr4 = x->state->cr4,
         .xcr0 = x->state->xcr0,
         .xss = x->state->xss,
     };
 
     cpuid_get(&x->model, &x->topology, &now, leaf, subleaf, out);
-}
-
-unsigned cpu_peek(Vcpu *cpu, uint64_t linear, void *to, unsigned n)
-{
-    unsigned done = 0;
-
-    while (done < n) {
-        uint64_t phys;
-        unsigned step = MIN(n - done, GUEST_PAGE - (linear + done) % GUEST_PAGE);
-
-        if (!mem_debug_address(cpu_rt(cpu), linear + done, &phys) ||
-            mem_read(&cpu->memory, (Access){.cpu = cpu, .debug = true}, phys, (uint8_t *)to + done,
-                     step) != MEM_OK) {
-            break;
-        }
-        done += step;
-    }
-    return done;
 }
 
 static const Prop x86_props[] = {

@@ -3,7 +3,7 @@
  */
 #pragma once
 #include "accel/accel.h"
-#include "target/i386/model.h"
+#include "target/i386/cpuid.h"
 #include "target/i386/rt/cpu.h"
 
 /* A vCPU of the machine: model is the text of -cpu, or NULL for the default. apic_id 0 is the
@@ -17,9 +17,16 @@ Cpu *cpu_rt(Vcpu *cpu);
 uint64_t cpu_tsc(Vcpu *cpu);
 uint64_t cpu_tsc_hz(Vcpu *cpu);
 
-/* What CPUID answers now (it depends on CR4.OSXSAVE, XCR0 and the APIC's base). No locks. */
+/* What CPUID answers now: it depends on CR4, XCR0 and the APIC's base. On its thread, outside. */
 void cpu_cpuid(Vcpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/* Where a linear address leads, by the page tables as they are now; no rights, no side effects.
+ * false: nowhere. The vCPU is parked, or it is its thread. */
+bool cpu_translate(Vcpu *cpu, uint64_t linear, uint64_t *phys);
 
 /* Bytes at a linear address as the CPU would read them now, without side effects: for disassembly
  * and the debugger. How many could be read. The vCPU is parked, or it is its thread. */
 unsigned cpu_peek(Vcpu *cpu, uint64_t linear, void *to, unsigned n);
+
+/* X86State by name, for snapshots (state.c). */
+extern const struct StateField x86_state_fields[];

@@ -8,7 +8,7 @@
  * checks both pages before it writes anything.
  */
 #pragma once
-#include "target/i386/rt/cpu.h"
+#include "target/i386/rt/rt.h"
 
 /* Slow ways: any alignment, any page, RAM or not. size: 1, 2, 4, 8. */
 uint64_t mem_read_slow(Cpu *c, uint64_t linear, unsigned size, AccessKind kind);
@@ -42,8 +42,6 @@ void tlb_init(Cpu *c); /* tags that nothing has, in zeroed memory */
 /* Empty the TLB, on the vCPU's own thread or with the world stopped. */
 void tlb_flush(Cpu *c, bool global_too);
 void tlb_flush_page(Cpu *c, uint64_t linear);
-void tlb_drop_writes(Cpu *c); /* all write tags: a page got code or became clean          */
-void phys_flush(Cpu *c); /* the memory map changed: forget PhysPages, TLB and blocks' addresses */
 
 static inline TlbEntry *tlb_at(Cpu *c, uint64_t linear)
 {

@@ -31,6 +31,10 @@ void rt_state_loaded(Cpu *c);
 void fpu_store_image(Cpu *c);
 void fpu_load_image(Cpu *c);
 
+/* On the vCPU's own thread, or by anyone with the world stopped. */
+void tlb_drop_writes(Cpu *c); /* all write tags: a page got code or became clean          */
+void phys_flush(Cpu *c); /* the memory map changed: forget PhysPages, TLB and blocks' addresses */
+
 /* Interrupts, between calls of rt_run(). */
 bool rt_can_interrupt(const Cpu *c);       /* IF set, no shadow                                */
 void rt_want_window(Cpu *c, bool want);    /* rt_run() comes back when rt_can_interrupt()       */
