@@ -6,10 +6,10 @@
  * Not here: record and replay, debug plans (they come with the gdb stub).
  */
 #include "accel/tcg/host.h"
-#include "softmmu/run/machine.h"
+#include "softmmu/run/run.h"
 #include "target/i386/cpu.h"
-#include "target/i386/rt/fault.h"
 #include "target/i386/rt/rt.h"
+#include "target/i386/rt/stub_host.h"
 #include "target/i386/shutdown.h"
 #include "util/trace.h"
 
@@ -62,6 +62,11 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
         g_free(t);
         return error_set(err, "no %d bytes of memory for decoded code", BLOCK_ARENA);
     }
+    if (!fpu_host_new(cpu_rt(cpu), err)) {
+        munmap(t->arena, BLOCK_ARENA);
+        g_free(t);
+        return false;
+    }
     t->rt = cpu_rt(cpu);
     t->rt->host = &tcg_host;
     t->rt->vcpu = cpu;
@@ -78,6 +83,7 @@ static void tcg_vcpu_destroy(Vcpu *cpu)
 
     memory_unlisten(&cpu->memory, &t->listener);
     TRACE("tcg.figures", "cpu%u: %" PRIu64 " instructions", cpu->id, t->rt->retired);
+    fpu_host_free(t->rt);
     munmap(t->arena, BLOCK_ARENA);
     g_free(t);
     cpu->engine = NULL;
@@ -112,12 +118,17 @@ static void tcg_vcpu_kick(Vcpu *cpu)
     cpu_rt(cpu)->attention = 1;
 }
 
+/* Without its signal stack a thread could not turn host faults into the guest's. */
 static void tcg_vcpu_thread(Vcpu *cpu, bool begins)
 {
-    if (begins) {
-        fault_thread_begin();
-    } else {
-        fault_thread_end();
+    Error *err = NULL;
+
+    if (!begins) {
+        fpu_host_detach(cpu_rt(cpu));
+    } else if (!fpu_host_attach(cpu_rt(cpu), &err)) {
+        g_printerr("cpu%u: %s\n", cpu->id, error_text(err));
+        error_free(err);
+        machine_request_exit(cpu->dev.machine, 1);
     }
 }
 
