@@ -81,7 +81,7 @@ static bool add_board_controllers(Pc *pc, Error **err)
     Device *kbc = add(pc, "i8042", "i8042", NULL, err);
     Device *port92 = kbc ? add(pc, "port92", "port92", NULL, err) : NULL;
 
-    return port92 && add(pc, "i8237", "dma", NULL, err) && wire_a20(pc, kbc, err) &&
+    return port92 && add(pc, "i8257", "dma", NULL, err) && wire_a20(pc, kbc, err) &&
            wire_a20(pc, port92, err) && pc_wire(pc, kbc, "irq", 0, IRQ_KEYBOARD, err) &&
            pc_wire(pc, kbc, "irq", 1, IRQ_MOUSE, err);
 }
@@ -89,7 +89,7 @@ static bool add_board_controllers(Pc *pc, Error **err)
 bool pc_add_isa(Pc *pc, Error **err)
 {
     if (!add_timers(pc, err) ||
-        (class_find("i8042") && class_find("i8237") && !add_board_controllers(pc, err))) {
+        (class_find("i8042") && class_find("i8257") && !add_board_controllers(pc, err))) {
         return false;
     }
     for (unsigned n = 0; n < 4; n++) {
