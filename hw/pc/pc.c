@@ -55,9 +55,13 @@ static bool add_interrupts(Pc *pc, Error **err)
 static Device *make_cpu(Pc *pc, unsigned apic_id, Error **err)
 {
     g_autofree char *name = g_strdup_printf("cpu%u", apic_id);
-    const PropValue props[] = {{"id", NUMBER(apic_id)}, {}};
+    const char *model = pc->machine.config.cpu ?: "max";
+    const PropValue props[] = {{"id", NUMBER(apic_id)}, {"model", TEXT(model)}, {}};
+    const PropValue plain[] = {{"id", NUMBER(apic_id)}, {}};
+    const Class *real = class_find("x86_64-cpu");
 
-    return add(pc, &Vcpu_class, name, NULL, NULL, props, err);
+    return real ? add(pc, real, name, NULL, NULL, props, err)
+                : add(pc, &Vcpu_class, name, NULL, NULL, plain, err);
 }
 
 static bool add_cpu(Pc *pc, unsigned apic_id, Error **err)
@@ -163,7 +167,8 @@ static bool pc_build(Machine *m, Error **err)
     Pc *pc = (Pc *)m;
 
     return add_interrupts(pc, err) && add_cpus(pc, err) && add_chipset(pc, err) &&
-           add_ram(pc, err) && pc_add_isa(pc, err) && pc_load_bios(pc, err) && pc_describe(pc, err);
+           add_ram(pc, err) && pc_add_isa(pc, err) && pc_fill_cmos(pc, err) &&
+           pc_load_bios(pc, err) && pc_describe(pc, err);
 }
 
 static void pc_finalize(Object *obj)

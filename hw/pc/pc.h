@@ -22,6 +22,7 @@ typedef struct Pc {
     FwCfg *fw_cfg;
     Device *cpus[255];
     unsigned cpu_count;
+    MachineHook hook;
 } Pc;
 
 /* Join a device's output to an interrupt of the PC: below 16 to the PICs and the IOAPIC (0 is its
@@ -37,5 +38,8 @@ bool pc_load_bios(Pc *pc, Error **err);
 /* The devices behind the ISA bridge. */
 bool pc_add_isa(Pc *pc, Error **err);
 
-/* What firmware asks about the machine: items of fw_cfg and bytes of the CMOS. */
+/* Bytes of the CMOS that tell firmware about memory, CPUs and boot order. */
+bool pc_fill_cmos(Pc *pc, Error **err);
+
+/* What firmware asks about the machine: items of fw_cfg. */
 bool pc_describe(Pc *pc, Error **err);

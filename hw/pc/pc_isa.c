@@ -22,7 +22,7 @@ static Device *add(Pc *pc, const char *class, const char *name, const PropValue 
 /* Address line 20 is open while the keyboard controller or port 0x92 opens it. */
 static bool wire_a20(Pc *pc, Device *from, Error **err)
 {
-    for (unsigned n = 0; n < pc->cpu_count; n++) {
+    for (unsigned n = 0; class_find("x86_64-cpu") && n < pc->cpu_count; n++) {
         if (!irq_wire(from, "a20", 0, pc->cpus[n], "a20", 0, err)) {
             return false;
         }
@@ -49,9 +49,6 @@ static bool add_timers(Pc *pc, Error **err)
 {
     Device *pit = add(pc, "isa-pit", "pit", NULL, err);
 
-    if (!class_find("mc146818rtc")) {
-        return pit && pc_wire(pc, pit, "out", 0, IRQ_TIMER, err) && add_hpet(pc, err);
-    }
     pc->rtc = pit ? add(pc, "mc146818rtc", "rtc", NULL, err) : NULL;
     return pc->rtc && pc_wire(pc, pit, "out", 0, IRQ_TIMER, err) &&
            pc_wire(pc, pc->rtc, "irq", 0, IRQ_RTC, err) &&
