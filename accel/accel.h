@@ -120,13 +120,13 @@ typedef struct AccelClass {
                                                 /* its thread when it is parked, or outside   */
     void (*push)(Vcpu *cpu, uint32_t sections); /* cpu->state to engine; the vCPU is parked   */
 
-    /* Interrupts. OURS: window and inject; else the engine's LAPIC takes messages. An NMI or SMI
-     * that is blocked now stays pending in the state; the engine takes it when it may. All on the
-     * vCPU's thread, between runs. */
+    /* Interrupts. OURS: window and inject; else the engine's LAPIC takes messages. nmi, smi:
+     * false while it is blocked; then the state's *_pending is set, and vcpu_run comes back with
+     * EXIT_KICK when it can be taken. All on the vCPU's thread, between runs. */
     bool (*irq_window)(Vcpu *cpu, bool want); /* can take one now? if wanted and not: exit when */
     void (*irq_inject)(Vcpu *cpu, uint8_t vector); /* PIC's vector, or our LAPIC's             */
-    void (*nmi)(Vcpu *cpu);
-    void (*smi)(Vcpu *cpu);
+    bool (*nmi)(Vcpu *cpu);
+    bool (*smi)(Vcpu *cpu);
     void (*init)(Vcpu *cpu);
     void (*sipi)(Vcpu *cpu, uint8_t page);
     void (*msi)(Accel *a, MsiMessage message);

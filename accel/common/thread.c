@@ -154,6 +154,24 @@ static void take_interrupt(Vcpu *cpu, const AccelClass *engine)
     }
 }
 
+/* NMI or SMI. One that is blocked stays where it is, and the engine knows of it by the state. */
+static void take_blockable(Vcpu *cpu, uint32_t event, bool (*inject)(Vcpu *cpu))
+{
+    X86State *s = cpu->state;
+    bool *pending = !s ? NULL : event == VCPU_NMI ? &s->nmi_pending : &s->smi_pending;
+
+    atomic_fetch_and(&cpu->events, ~event);
+    if (pending) {
+        *pending = false;
+    }
+    if (inject && !inject(cpu)) {
+        atomic_fetch_or(&cpu->events, event);
+        if (pending) {
+            *pending = true;
+        }
+    }
+}
+
 static void take_events(Vcpu *cpu)
 {
     const AccelClass *engine = vcpu_engine(cpu);
@@ -175,16 +193,10 @@ static void take_events(Vcpu *cpu)
         return; /* SMI and NMI stay pending; interrupts are held by the LAPIC */
     }
     if (e & VCPU_SMI) {
-        atomic_fetch_and(&cpu->events, ~VCPU_SMI);
-        if (engine->smi) {
-            engine->smi(cpu);
-        }
+        take_blockable(cpu, VCPU_SMI, engine->smi);
     }
     if (e & VCPU_NMI) {
-        atomic_fetch_and(&cpu->events, ~VCPU_NMI);
-        if (engine->nmi) {
-            engine->nmi(cpu);
-        }
+        take_blockable(cpu, VCPU_NMI, engine->nmi);
     }
     if (e & VCPU_INTR) {
         take_interrupt(cpu, engine);

@@ -76,7 +76,7 @@ static void host_port_write(Cpu *c, uint16_t port, uint32_t value, unsigned size
 
 static void host_dirty(Cpu *c, const PhysPage *page, unsigned offset, unsigned size)
 {
-    ram_written(page->ram, page->ram_at + offset, size);
+    ram_mark(page->ram, page->ram_at + offset, size);
 }
 
 /* ---- other vCPUs ---- */

@@ -52,6 +52,11 @@ static void log_changed(MemListener *l, Ram *ram, unsigned clients)
     phys_flush(((TcgCpu *)l)->rt);
 }
 
+static void marks_cleared(MemListener *l, Ram *ram)
+{
+    tlb_drop_writes(((TcgCpu *)l)->rt);
+}
+
 static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
 {
     TcgCpu *t = g_new0(TcgCpu, 1);
@@ -70,7 +75,11 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
     t->rt = cpu_rt(cpu);
     t->rt->host = &tcg_host;
     t->rt->vcpu = cpu;
-    t->listener = (MemListener){.commit = map_changed, .log = log_changed};
+    t->listener = (MemListener){
+        .commit = map_changed,
+        .log = log_changed,
+        .cleaned = marks_cleared,
+    };
     rt_init(t->rt, t->arena, BLOCK_ARENA);
     cpu->engine = t;
     memory_listen(&cpu->memory, &t->listener);
@@ -165,18 +174,30 @@ static void tcg_irq_inject(Vcpu *cpu, uint8_t vector)
     vcpu_leave(cpu);
 }
 
-static void tcg_nmi(Vcpu *cpu)
+static bool tcg_nmi(Vcpu *cpu)
 {
+    Cpu *c = cpu_rt(cpu);
+
+    if (!rt_can_nmi(c)) {
+        return false; /* s.nmi_pending makes rt_run() come back when it can */
+    }
     vcpu_enter(cpu);
-    rt_nmi(cpu_rt(cpu));
+    rt_nmi(c);
     vcpu_leave(cpu);
+    return true;
 }
 
-static void tcg_smi(Vcpu *cpu)
+static bool tcg_smi(Vcpu *cpu)
 {
+    Cpu *c = cpu_rt(cpu);
+
+    if (!rt_can_smi(c)) {
+        return false; /* s.smi_pending makes rt_run() come back when it can */
+    }
     vcpu_enter(cpu);
-    rt_smi(cpu_rt(cpu));
+    rt_smi(c);
     vcpu_leave(cpu);
+    return true;
 }
 
 static void tcg_init(Vcpu *cpu)

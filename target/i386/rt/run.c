@@ -134,6 +134,13 @@ static void traps_check(Cpu *c)
     }
 }
 
+/* An event that could not be taken when it came can be taken now. */
+static bool event_due(const Cpu *c)
+{
+    return (c->want_window && rt_can_interrupt(c)) || (c->s.nmi_pending && rt_can_nmi(c)) ||
+           (c->s.smi_pending && rt_can_smi(c));
+}
+
 /* true: leave the loop. */
 static bool look_around(Cpu *c, RtExit *exit)
 {
@@ -144,7 +151,7 @@ static bool look_around(Cpu *c, RtExit *exit)
         *exit = c->s.activity == CPU_SHUTDOWN ? RT_SHUTDOWN : RT_HALT;
         return true;
     }
-    if (c->attention || (c->want_window && rt_can_interrupt(c))) {
+    if (c->attention || event_due(c)) {
         c->block_break = true;
         *exit = RT_KICK;
         return true;
