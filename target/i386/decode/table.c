@@ -107,6 +107,8 @@ enum {
 const InsnRow decode_table[] = {
 #include "target/i386/decode/table_one.def"
 #include "target/i386/decode/table_0f.def"
+#include "target/i386/decode/table_x87.def"
+#include "target/i386/decode/table_sse.def"
 };
 /* clang-format on */
 
