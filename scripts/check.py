@@ -15,7 +15,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOGS = os.path.join(TOP, 'build-check')
-PLAIN, SAN, TSAN = (os.path.join(LOGS, name) for name in ('plain', 'san', 'tsan'))
+PLAIN, SAN = (os.path.join(LOGS, name) for name in ('plain', 'san'))
 BINARY = os.path.join(PLAIN, 'rhea-system-x86_64')
 
 
