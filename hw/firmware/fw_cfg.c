@@ -31,7 +31,8 @@ struct FwCfg {
     GHashTable *numbered; /* key -> GBytes */
     GPtrArray *files;     /* Item *, sorted by name once the directory was made */
     GPtrArray *boot;      /* Boot *, sorted by index */
-    bool complete;        /* the directory was made: nothing more can be added */
+    void (*last)(Machine *m);
+    bool complete; /* the directory was made: nothing more can be added */
     uint16_t key;
     uint32_t offset;
     uint64_t dma_address;
@@ -190,6 +191,9 @@ static void complete(FwCfg *f)
     if (f->complete) {
         return;
     }
+    if (f->last) {
+        f->last(f->dev.machine);
+    }
     make_files(f);
     f->complete = true;
     g_autoptr(GByteArray) all = g_byte_array_new();
@@ -205,6 +209,11 @@ static void complete(FwCfg *f)
         g_byte_array_append(all, (void *)&e, sizeof e);
     }
     fw_cfg_item(f, FW_CFG_DIRECTORY, all->data, all->len);
+}
+
+void fw_cfg_before_directory(FwCfg *f, void (*add)(Machine *m))
+{
+    f->last = add;
 }
 
 GBytes *fw_cfg_find(FwCfg *f, const char *name)
@@ -424,6 +433,7 @@ static const StateField fw_cfg_state[] = {
     STATE_SKIP(FwCfg, numbered, "config"),
     STATE_SKIP(FwCfg, files, "config"),
     STATE_SKIP(FwCfg, boot, "config"),
+    STATE_SKIP(FwCfg, last, "config"),
     STATE_SKIP(FwCfg, complete, "config"),
     STATE_END,
 };

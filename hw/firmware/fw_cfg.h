@@ -53,6 +53,9 @@ bool fw_cfg_file(FwCfg *f, const char *name, const void *data, size_t n, Error *
  * make() may return NULL: no such file. */
 bool fw_cfg_lazy(FwCfg *f, const char *name, GBytes *(*make)(Machine *m), Error **err);
 
+/* The board's last word: called once before the directory is made, may add files. */
+void fw_cfg_before_directory(FwCfg *f, void (*add)(Machine *m));
+
 /* The bytes of a file as firmware reads them, or NULL. For tests and for those who build upon it.
  */
 GBytes *fw_cfg_find(FwCfg *f, const char *name);

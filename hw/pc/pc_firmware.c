@@ -9,6 +9,8 @@
 #include "hw/firmware/smbios.h"
 #include "hw/pc/pc.h"
 
+#include <string.h>
+
 enum { KB = 1024, MB = 1024 * KB, BIOS_STEP = 64 * KB, BIOS_MAX = 16 * MB, LOW_SIZE = 128 * KB };
 
 static const uint64_t four_gb = 1ull << 32;
@@ -131,8 +133,23 @@ static uint64_t hole_start(const Pc *pc)
     return ram <= 0x80000000u ? 0x80000000u : ram <= 0xc0000000u ? 0xc0000000u : HOLE_START;
 }
 
-static bool describe_acpi(Pc *pc, Error **err)
+/* Serial ports may be the user's devices as well as the board's: look where they are. */
+static void find_serial(Object *at, uint8_t *ports)
 {
+    static const uint16_t bases[] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
+    Value v = {0};
+
+    for (unsigned n = 0; n < 4 && !strcmp(at->class->name, "isa-serial"); n++) {
+        *ports |= prop_get(at, "iobase", &v, NULL) && v.number == bases[n] ? 1 << n : 0;
+    }
+    for (Object *c = at->children; c; c = c->next) {
+        find_serial(c, ports);
+    }
+}
+
+static void publish_acpi(Machine *m)
+{
+    Pc *pc = (Pc *)m;
     const MachineConfig *c = &pc->machine.config;
     g_autofree uint32_t *ids = g_new(uint32_t, c->smp.cpus);
     uint64_t high = (four_gb + pc->layout.above + HIGH_ALIGN - 1) & ~(uint64_t)(HIGH_ALIGN - 1);
@@ -160,10 +177,8 @@ static bool describe_acpi(Pc *pc, Error **err)
     for (unsigned n = 0; n < c->smp.cpus; n++) {
         ids[n] = pc_apic_id(&c->smp, n);
     }
-    for (unsigned n = 0; n < 4; n++) {
-        acpi.serial_ports |= c->serial[n] ? 1 << n : 0;
-    }
-    return c->acpi == OFF || acpi_publish(pc->fw_cfg, &acpi, err);
+    find_serial(&m->obj, &acpi.serial_ports);
+    acpi_publish(pc->fw_cfg, &acpi, NULL); /* its names are short and few */
 }
 
 /* ---- ROMs ---- */
@@ -208,7 +223,9 @@ bool pc_describe(Pc *pc, Error **err)
 
     pc->fw_cfg = (FwCfg *)dev;
     describe_cpus(pc);
+    if (pc->machine.config.acpi != OFF) {
+        fw_cfg_before_directory(pc->fw_cfg, publish_acpi);
+    }
     return describe_memory(pc, err) && describe_boot(pc, err) && describe_sleep(pc, err) &&
-           describe_acpi(pc, err) && smbios_publish(&pc->machine, pc->fw_cfg, memory, err) &&
-           describe_roms(pc, err);
+           smbios_publish(&pc->machine, pc->fw_cfg, memory, err) && describe_roms(pc, err);
 }
