@@ -40,7 +40,7 @@ static MemResult call(Region *r, Io io, uint64_t *value)
     MemResult result = MEM_DENIED;
 
     if (!object_enter(r->owner)) {
-        guest_error(r->owner, "%s reaches itself by DMA", r->name);
+        guest_error(r->owner, "%s is busy, or cannot be reached from there by DMA", r->name);
     } else {
         if (!r->ops) {
             result = MEM_UNMAPPED; /* it went while we waited for its lock */

@@ -195,9 +195,17 @@ void machine_request_pause(Machine *m, MachineState why)
 
 /* ---- carrying them out ---- */
 
+void machine_drain(Machine *m)
+{
+    while (m->run->looping && m->in_flight) {
+        g_main_context_iteration(m->run->context, TRUE);
+    }
+}
+
 static void reset(Machine *m, ResetKind kind)
 {
     vcpus_out(m);
+    machine_drain(m);
     lock_take(&m->lock);
     machine_reset(m, kind);
     lock_drop(&m->lock);

@@ -58,6 +58,9 @@ void machine_request_pause(Machine *m, MachineState why); /* PAUSED, CRASHED, IO
 bool machine_resume(Machine *m, Error **err);
 void machine_pause(Machine *m, MachineState why);
 
+/* On the loop's thread, without locks, vCPUs parked: run it until no device waits for host work. */
+void machine_drain(Machine *m);
+
 /* What happens to a machine. Hooks run on the event loop: heard() inside object_enter/leave of `to`
  * (embed the hook in it; a device's hooks are dropped when it goes), in the order of listening. */
 typedef enum {
