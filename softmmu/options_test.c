@@ -252,6 +252,7 @@ TEST("start: an engine that cannot be had gives its reason, the next is taken")
     check_str(machine_accel(m)->obj.class->name, "qtest-accel");
     machine_free(m);
     plan_free(p);
+    g_free(why);
     p = planned("-machine none,accel=absent", &why);
     check(plan_build(p, &err) == NULL, true);
     check_str(error_text(err), "no accelerator can be used: absent: /dev/absent: no permission");

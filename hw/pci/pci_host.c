@@ -82,6 +82,12 @@ static bool host_realize(PciHost *h, Error **err)
     return true;
 }
 
+/* What the board keeps in there, ROMs and RAM, must not point to it any more. */
+static void host_unrealize(Object *obj)
+{
+    region_free(&((PciHost *)obj)->memory);
+}
+
 static const StateField host_state[] = {
     STATE(PciHost, config_address),
     STATE_SKIP(PciHost, bus, "config"),
@@ -97,4 +103,5 @@ const DeviceClass PciHost_class = {
     .class = {"pci-host", "root of a PCI bus", &Device_class.class, sizeof(PciHost)},
     .state = host_state,
     .realize = METHOD(PciHost, host_realize),
+    .unrealize = host_unrealize,
 };

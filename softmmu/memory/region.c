@@ -86,6 +86,9 @@ void region_free(Region *r)
         memory_begin(m);
     }
     region_unmap(r);
+    while (r->child) {
+        region_unmap(r->child);
+    }
     r->ram = NULL;
     r->ops = NULL;
     if (m) {
@@ -188,6 +191,19 @@ void region_rt(Region *r, bool (*rt)(Object *owner, Io *io))
     r->rt = rt;
 }
 
+/* Regions of others inside the owner's must not point to it when it has gone. */
+static void orphan(Region *r, Object *owner)
+{
+    for (Region *c = r->child, *next; c; c = next) {
+        next = c->next;
+        if (c->owner == owner) {
+            orphan(c, owner);
+        } else {
+            region_unmap(c);
+        }
+    }
+}
+
 /* Out of every tree: the owner goes away. */
 static void forget(Region *r, Object *owner)
 {
@@ -195,6 +211,7 @@ static void forget(Region *r, Object *owner)
         next = c->next;
         if (c->owner == owner) {
             region_unmap(c);
+            orphan(c, owner);
         } else {
             forget(c, owner);
         }
