@@ -10,7 +10,14 @@
 
 #include <string.h>
 
-enum { IRQ_TIMER = 0, IRQ_KEYBOARD = 1, IRQ_RTC = 8, IRQ_MOUSE = 12, HPET_LINES = 24 };
+enum {
+    IRQ_TIMER = 0,
+    IRQ_KEYBOARD = 1,
+    IRQ_CASCADE = 2,
+    IRQ_RTC = 8,
+    IRQ_MOUSE = 12,
+    HPET_LINES = 24
+};
 
 static Device *add(Pc *pc, const char *class, const char *name, const PropValue *props, Error **err)
 {
@@ -32,17 +39,21 @@ static bool wire_a20(Pc *pc, Device *from, Error **err)
 
 /* ---- timers ---- */
 
-/* The HPET's line 2 is the IOAPIC's input of the timer, which is IRQ 0 everywhere else. */
-static bool add_hpet(Pc *pc, Error **err)
+/* The 8254 and the clock pass through the HPET, which can take their places. Its own lines are the
+ * IOAPIC's inputs; input 2 belongs to IRQ 0 and is no other PIC's. */
+static bool add_hpet(Pc *pc, Device *pit, Error **err)
 {
     Device *hpet = add(pc, "hpet", "hpet", NULL, err);
+    bool ok = hpet && irq_wire(pit, "out", 0, hpet, "legacy_in", 0, err) &&
+              irq_wire(pc->rtc, "irq", 0, hpet, "legacy_in", 1, err) &&
+              pc_wire(pc, hpet, "legacy", 0, IRQ_TIMER, err) &&
+              pc_wire(pc, hpet, "legacy", 1, IRQ_RTC, err);
 
-    for (unsigned n = 0; hpet && n < HPET_LINES; n++) {
-        if (!pc_wire(pc, hpet, "gsi", n, n == 2 ? IRQ_TIMER : n, err)) {
-            return false;
-        }
+    for (unsigned n = 0; ok && n < HPET_LINES; n++) {
+        ok = n == IRQ_CASCADE ? irq_wire(hpet, "gsi", n, pc->ioapic, "in", n, err)
+                              : pc_wire(pc, hpet, "gsi", n, n, err);
     }
-    return hpet;
+    return ok;
 }
 
 static bool add_timers(Pc *pc, Error **err)
@@ -50,9 +61,11 @@ static bool add_timers(Pc *pc, Error **err)
     Device *pit = add(pc, "isa-pit", "pit", NULL, err);
 
     pc->rtc = pit ? add(pc, "mc146818rtc", "rtc", NULL, err) : NULL;
+    if (pc->rtc && pc->machine.config.hpet != OFF) {
+        return add_hpet(pc, pit, err);
+    }
     return pc->rtc && pc_wire(pc, pit, "out", 0, IRQ_TIMER, err) &&
-           pc_wire(pc, pc->rtc, "irq", 0, IRQ_RTC, err) &&
-           (pc->machine.config.hpet == OFF || add_hpet(pc, err));
+           pc_wire(pc, pc->rtc, "irq", 0, IRQ_RTC, err);
 }
 
 /* ---- serial ports and the rest ---- */
@@ -85,8 +98,7 @@ static bool add_board_controllers(Pc *pc, Error **err)
 
 bool pc_add_isa(Pc *pc, Error **err)
 {
-    if (!add_timers(pc, err) ||
-        (class_find("i8042") && class_find("i8257") && !add_board_controllers(pc, err))) {
+    if (!add_timers(pc, err) || !add_board_controllers(pc, err)) {
         return false;
     }
     for (unsigned n = 0; n < 4; n++) {
