@@ -117,7 +117,7 @@ typedef struct Cpu {
 
     /* Exceptions in flight: raise_...() fills these and unwinds to the loop. */
     void *unwind[5]; /* __builtin_setjmp's */
-    uint8_t exc_vector;
+    uint8_t exc_vector, exc_kind; /* exc_kind: EventKind */
     bool exc_pending, exc_has_error;
     uint32_t exc_error;
     uint64_t exc_cr2;

@@ -73,6 +73,9 @@ void seg_load(Cpu *c, unsigned seg, uint16_t selector);
  */
 void jump_near(Cpu *c, uint64_t target, unsigned size);
 
+/* Change PKRU (WRPKRU, XRSTOR): what the TLB remembers of rights goes. */
+void pkru_set(Cpu *c, uint32_t value);
+
 /* I/O permission: IOPL and the TSS bitmap; #GP(0). */
 void io_check(Cpu *c, uint16_t port, unsigned size);
 

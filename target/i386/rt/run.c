@@ -15,36 +15,6 @@ enum { DR6_BS = 1 << 14, DR7_RW0_SHIFT = 16 };
 
 /* ---- leaving an instruction ---- */
 
-void unwind(Cpu *c)
-{
-    __builtin_longjmp(c->unwind, 1);
-}
-
-static _Noreturn void raise(Cpu *c, uint8_t vector, bool has_error, uint32_t error)
-{
-    c->exc_vector = vector;
-    c->exc_has_error = has_error;
-    c->exc_error = error;
-    c->exc_pending = true;
-    unwind(c);
-}
-
-void raise_fault(Cpu *c, uint8_t vector)
-{
-    raise(c, vector, false, 0);
-}
-
-void raise_error(Cpu *c, uint8_t vector, uint32_t error)
-{
-    raise(c, vector, true, error);
-}
-
-void raise_page_fault(Cpu *c, uint64_t linear, uint32_t error)
-{
-    c->exc_cr2 = linear;
-    raise(c, EXC_PF, true, error);
-}
-
 void run_undefined(Cpu *c, const Insn *i)
 {
     raise_fault(c, EXC_UD);
@@ -221,12 +191,6 @@ RtExit rt_run(Cpu *c)
     }
     gate_out(c);
     return exit;
-}
-
-void rt_want_window(Cpu *c, bool want)
-{
-    c->want_window = want;
-    c->block_break = true;
 }
 
 void rt_init(Cpu *c, void *arena, size_t arena_bytes)

@@ -188,12 +188,17 @@ X86Segment stack_segment(Cpu *c, uint16_t selector, unsigned cpl, uint8_t vector
     return segment_from(c, selector, &d);
 }
 
+X86Segment stack_null(uint16_t selector, unsigned cpl)
+{
+    return (X86Segment){.selector = selector, .attr = cpl << ATTR_DPL_SHIFT};
+}
+
 static X86Segment stack_segment_move(Cpu *c, uint16_t selector)
 {
     bool null_allowed = c->code_size == CODE_64 && c->cpl < 3 && (selector & 3) == c->cpl;
 
     if (null_selector(selector) && null_allowed) {
-        return (X86Segment){.selector = selector, .attr = c->cpl << ATTR_DPL_SHIFT};
+        return stack_null(selector, c->cpl);
     }
     return stack_segment(c, selector, c->cpl, EXC_GP);
 }

@@ -18,7 +18,7 @@ static uint64_t linear_of(Cpu *c, uint64_t sp, unsigned size, bool write)
 }
 
 /* Another width than the pointer's leaves the upper bits alone. */
-static void set_sp(Cpu *c, uint64_t sp, unsigned width)
+void stack_move(Cpu *c, uint64_t sp, unsigned width)
 {
     if (width == 2) {
         c->s.gpr[R_SP] = (c->s.gpr[R_SP] & ~0xffffull) | (uint16_t)sp;
@@ -32,7 +32,7 @@ void push(Cpu *c, uint64_t value, unsigned size)
     uint64_t sp = wrap(c->s.gpr[R_SP] - size, c->stack_size);
 
     mem_write(c, linear_of(c, sp, size, true), value, size);
-    set_sp(c, sp, c->stack_size);
+    stack_move(c, sp, c->stack_size);
 }
 
 uint64_t pop(Cpu *c, unsigned size)
@@ -40,8 +40,13 @@ uint64_t pop(Cpu *c, unsigned size)
     uint64_t sp = wrap(c->s.gpr[R_SP], c->stack_size);
     uint64_t value = mem_read(c, linear_of(c, sp, size, false), size);
 
-    set_sp(c, wrap(sp + size, c->stack_size), c->stack_size);
+    stack_move(c, wrap(sp + size, c->stack_size), c->stack_size);
     return value;
+}
+
+unsigned stack_width(const Cpu *c, const X86Segment *cs, const X86Segment *ss)
+{
+    return long_mode(c) && cs->attr & ATTR_L ? 8 : ss->attr & ATTR_DB ? 4 : 2;
 }
 
 Stack stack_current(Cpu *c)
@@ -91,7 +96,7 @@ uint64_t stack_pop(Cpu *c, Stack *k, unsigned size)
 void stack_set(Cpu *c, const Stack *k)
 {
     c->s.seg[SEG_SS] = k->ss;
-    set_sp(c, k->sp, k->width);
+    stack_move(c, k->sp, k->width);
 }
 
 /* ---- stacks in the TSS ---- */

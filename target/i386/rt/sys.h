@@ -116,6 +116,8 @@ void code_check(Cpu *c, uint16_t selector, const Descriptor *d);
 X86Segment stack_segment(Cpu *c, uint16_t selector, unsigned cpl, uint8_t vector);
 /* Load one data segment register with all checks, without cpu_mode_changed(). */
 X86Segment data_segment(Cpu *c, uint16_t selector);
+/* The null SS of 64-bit code above level 3. */
+X86Segment stack_null(uint16_t selector, unsigned cpl);
 /* After a return to an outer level: ES, DS, FS, GS that are too privileged become null. */
 void segments_revoke(Cpu *c, unsigned cpl);
 
@@ -132,6 +134,11 @@ Stack stack_current(Cpu *c);
 void stack_push(Cpu *c, Stack *k, uint64_t value, unsigned size);
 uint64_t stack_pop(Cpu *c, Stack *k, unsigned size);
 void stack_set(Cpu *c, const Stack *k); /* SS and rSP become those */
+
+/* Only rSP: a pointer of that width. */
+void stack_move(Cpu *c, uint64_t sp, unsigned width);
+/* Which pointer a stack has that is entered together with that code segment. */
+unsigned stack_width(const Cpu *c, const X86Segment *cs, const X86Segment *ss);
 
 /* The stack that the TSS holds for a level: a new one, SS checked (#TS). */
 Stack tss_stack(Cpu *c, unsigned cpl);
@@ -163,10 +170,10 @@ void why_write(Cpu *c);
 
 /* Handlers by operation, for bind_system(); NULL: not of this file. */
 InsnRun *bind_far(Cpu *c, Insn *i);
+InsnRun *bind_return(Cpu *c, Insn *i);
 InsnRun *bind_segment(Cpu *c, Insn *i);
 InsnRun *bind_control(Cpu *c, Insn *i);
 InsnRun *bind_msr(Cpu *c, Insn *i);
-InsnRun *bind_flags(Cpu *c, Insn *i);
 InsnRun *bind_calls(Cpu *c, Insn *i);
 InsnRun *bind_tables(Cpu *c, Insn *i);
 

@@ -86,7 +86,7 @@ void phys_flush(Cpu *c)
     for (unsigned n = 0; n < PHYS_CACHE; n++) {
         c->phys[n].phys = ~0ull;
     }
-    tlb_flush(c, true);
+    tlb_init(c);
     block_flush(c);
 }
 
