@@ -80,7 +80,7 @@ static bool add_serial(Pc *pc, unsigned n, Error **err)
                                {"chardev", LINK(pc->machine.config.serial[n])},
                                {}};
 
-    return !pc->machine.config.serial[n] || !class_find("isa-serial") ||
+    return !pc->machine.config.serial[n] ||
            device_add(&pc->machine, class_find("isa-serial"), name, &pc->isa->bus, NULL, props,
                       err);
 }
