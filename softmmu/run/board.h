@@ -36,10 +36,8 @@ typedef enum { RTC_UTC, RTC_LOCALTIME, RTC_DATE } RtcBase;
 typedef struct RtcConfig {
     RtcBase base;
     int64_t date; /* RTC_DATE: seconds since 1970, what the clock shows when the machine starts */
-    ClockKind clock;       /* CLOCK_WALL (host), CLOCK_HOST (rt) or CLOCK_GUEST (vm) */
-    unsigned slew;         /* driftfix=slew: make up for lost ticks */
-    unsigned clock_choice; /* these two as the options said: config.c's own */
-    char *base_text;
+    ClockKind clock; /* CLOCK_WALL (host), CLOCK_HOST (rt) or CLOCK_GUEST (vm) */
+    unsigned slew;   /* driftfix=slew: make up for lost ticks */
 } RtcConfig;
 
 typedef struct BootConfig {
@@ -68,6 +66,8 @@ typedef struct MachineConfig {
     char *cpu; /* -cpu as given, "Haswell,+avx2"; NULL: the default model */
     BootConfig boot;
     RtcConfig rtc;
+    char *rtc_base; /* these two as the options said: config.c's own */
+    unsigned rtc_clock;
     uint8_t uuid[16]; /* in text order */
     bool uuid_set;
     char *uuid_text;                      /* as given; private to config.c */

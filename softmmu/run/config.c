@@ -118,19 +118,20 @@ static bool date_parse(const char *text, int64_t *date)
     return at;
 }
 
-static bool rtc_settle(RtcConfig *r, Error **err)
+static bool rtc_settle(MachineConfig *c, Error **err)
 {
     static const ClockKind clocks[] = {CLOCK_WALL, CLOCK_HOST, CLOCK_GUEST};
+    RtcConfig *r = &c->rtc;
 
-    r->clock = clocks[r->clock_choice];
-    if (!strcmp(r->base_text, "utc")) {
+    r->clock = clocks[c->rtc_clock];
+    if (!strcmp(c->rtc_base, "utc")) {
         r->base = RTC_UTC;
-    } else if (!strcmp(r->base_text, "localtime")) {
+    } else if (!strcmp(c->rtc_base, "localtime")) {
         r->base = RTC_LOCALTIME;
-    } else if (date_parse(r->base_text, &r->date)) {
+    } else if (date_parse(c->rtc_base, &r->date)) {
         r->base = RTC_DATE;
     } else {
-        error_set(err, "-rtc: base=%s: is no date", r->base_text);
+        error_set(err, "-rtc: base=%s: is no date", c->rtc_base);
         return error_hint(err, "utc, localtime, or a date as 2006-06-17T16:01:21");
     }
     return true;
@@ -158,6 +159,6 @@ bool machine_config_settle(MachineConfig *c, unsigned max_cpus, Error **err)
     c->nographic = c->nographic || !c->graphics;
     c->smp = c->smp_given;
     return smp_settle(&c->smp, max_cpus, err) && memory_settle(c, err) && uuid_settle(c, err) &&
-           rtc_settle(&c->rtc, err) && order_good(c->boot.order, "order", err) &&
+           rtc_settle(c, err) && order_good(c->boot.order, "order", err) &&
            order_good(c->boot.once, "once", err);
 }
