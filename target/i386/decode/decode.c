@@ -266,7 +266,8 @@ static uint32_t key_of(const Decoding *d)
                    (uint32_t)w << KEY_W | (uint32_t)d->code64 << KEY_64 |
                    (uint32_t)(d->opsize >> 2) << KEY_OSZ | (uint32_t)(d->rex & 1) << KEY_REXB |
                    (uint32_t)(w && d->code64) << KEY_W64 |
-                   (uint32_t) !!(d->prefix & PREFIX_OPSIZE) << KEY_66;
+                   (uint32_t) !!(d->prefix & PREFIX_OPSIZE) << KEY_66 |
+                   (uint32_t) !!(d->rex & REX_R) << KEY_REXR;
     if (unlikely(d->space != SPACE_LEGACY)) {
         bool b = d->evex_flags & INSN_BROADCAST;
         if (b && d->modrm >= 0xc0) { /* L'L is the rounding mode */
@@ -322,7 +323,7 @@ static void set_opsize(Decoding *d, uint32_t attr)
     } else if (d->code64 && (attr & ROW_F64)) {
         d->opsize = 8;
     } else if (d->code64 && (attr & ROW_D64)) {
-        d->opsize = d->prefix & PREFIX_OPSIZE ? 2 : 8;
+        d->opsize = d->opsize == 4 ? 8 : d->opsize;
     } else if (attr & ROW_W64) {
         d->opsize = d->code64 && (d->rex & REX_W) ? 8 : 4;
     }
@@ -590,10 +591,26 @@ static bool take_immediate(Decoding *d, Insn *i, unsigned imm)
     return ok;
 }
 
+/* There are eight mask registers: no number has a fourth bit. ModRM.rm's is ignored. */
+static bool masks_valid(const Decoding *d, const InsnRow *row)
+{
+    for (unsigned n = 0; n < 2; n++) {
+        unsigned spec = row->spec[n];
+        if ((spec == S_Kreg && ((d->rex & REX_R) || d->r2)) ||
+            (spec == S_Kvex && d->code64 && (d->vvvv & 8))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What a mask of the key cannot say. */
 static bool vector_valid(const Decoding *d, const InsnRow *row, const Insn *i)
 {
     bool mod3 = d->modrm >= 0xc0;
+    if (row->fpu == ROW_FPU_AVX512 && !masks_valid(d, row)) {
+        return false;
+    }
     if (d->evex_flags & INSN_BROADCAST) {
         if (!(row->attr & (mod3 ? ROW_RC | ROW_SAE : ROW_BCAST))) {
             return false;
@@ -605,6 +622,16 @@ static bool vector_valid(const Decoding *d, const InsnRow *row, const Insn *i)
         return false;
     }
     return true;
+}
+
+/* A gather's destination, index and VEX mask must differ, or its destination and index (EVEX). */
+static bool gather_valid(const Decoding *d, const InsnRow *row, const Insn *i)
+{
+    unsigned to = i->operand[0].reg, mask = i->operand[2].reg;
+    if (!(row->attr & ROW_VSIB) || i->operand[0].kind == OPERAND_MEM) {
+        return true;
+    }
+    return to != i->index && (d->space == SPACE_EVEX || (to != mask && i->index != mask));
 }
 
 static void set_vector(const Decoding *d, Insn *i)
@@ -645,7 +672,7 @@ static DecodeResult finish(Decoding *d, const InsnRow *row, Insn *i)
         d->modrm |= 0xc0;
     }
     unsigned imm = set_operands(d, row, i, &mem);
-    if (unlikely(d->space == SPACE_EVEX) && !vector_valid(d, row, i)) {
+    if (unlikely(d->space != SPACE_LEGACY) && !vector_valid(d, row, i)) {
         return DECODE_UD;
     }
     if ((i->flags & INSN_MODRM) && d->modrm < 0xc0) {
@@ -653,6 +680,9 @@ static DecodeResult finish(Decoding *d, const InsnRow *row, Insn *i)
         DecodeResult result = take_address(d, i, row, disp8);
         if (result != DECODE_OK) {
             return result;
+        }
+        if (!gather_valid(d, row, i)) {
+            return DECODE_UD;
         }
     }
     if (imm && !take_immediate(d, i, imm)) {

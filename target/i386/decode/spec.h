@@ -27,6 +27,7 @@ enum {
     KEY_K0     = 20, /* EVEX.aaa is 0                                            */
     KEY_Z      = 21, /* EVEX.z                                                   */
     KEY_66     = 22, /* 66 was seen                                              */
+    KEY_REXR   = 23, /* REX.R                                                    */
 };
 
 /* Where a register number comes from. */

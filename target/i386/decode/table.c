@@ -31,6 +31,7 @@
 #define OS32    K(KEY_OSZ, 2, 1)
 #define OS64    K(KEY_OSZ, 2, 2)
 #define NOREXB  K(KEY_REXB, 1, 0)
+#define NOREXR  K(KEY_REXR, 1, 0)
 #define NO66    K(KEY_66, 1, 0)
 
 /* `attributes`, without the ROW_ */
@@ -109,6 +110,7 @@ const InsnRow decode_table[] = {
 #include "target/i386/decode/table_0f.def"
 #include "target/i386/decode/table_x87.def"
 #include "target/i386/decode/table_sse.def"
+#include "target/i386/decode/table_vex.def"
 };
 /* clang-format on */
 
