@@ -190,12 +190,30 @@ void acpi_pm_mode(AcpiPm *pm, bool acpi)
     pm->control = acpi ? pm->control | SCI_ENABLE : pm->control & ~SCI_ENABLE;
 }
 
+static void wake(AcpiPm *pm, uint16_t by)
+{
+    pm->woken = by;
+    machine_request_wakeup(pm->owner->machine);
+}
+
 void acpi_pm_heard(AcpiPm *pm, MachineNews news)
 {
-    if (news == MACHINE_POWERDOWN) {
+    bool asleep = machine_state(pm->owner->machine) == MACHINE_SUSPENDED;
+
+    if (news == MACHINE_POWERDOWN && asleep) {
+        wake(pm, POWER);
+    } else if (news == MACHINE_POWERDOWN) {
         pm->status |= POWER;
     } else if (news == MACHINE_WAKING) {
-        pm->status |= WAKE | POWER; /* as if the button had been pressed */
+        pm->status |= WAKE | (pm->woken ?: POWER); /* unknown: as if the button had been pressed */
+        pm->woken = 0;
+    }
+}
+
+void acpi_pm_alarm(AcpiPm *pm)
+{
+    if (machine_state(pm->owner->machine) == MACHINE_SUSPENDED && pm->enable & RTC) {
+        wake(pm, RTC);
     }
 }
 
@@ -234,6 +252,7 @@ const StateField acpi_pm_state[] = {
     STATE(AcpiPm, control),
     STATE(AcpiPm, gpe_status),
     STATE(AcpiPm, gpe_enable),
+    STATE(AcpiPm, woken, .survives = 1 << RESET_WAKE),
     STATE(AcpiPm, toggle),
     STATE_TIMER(AcpiPm, alarm),
     STATE_SKIP(AcpiPm, owner, "config"),

@@ -10,6 +10,7 @@ typedef struct AcpiPm {
     Region pm1, timer_port, gpe_port; /* 8, 4 and 4 bytes: the chipset maps them */
     uint16_t status, enable, control;
     uint16_t gpe_status, gpe_enable;
+    uint16_t woken; /* status bits of what ended S3; it survives the reset that follows */
     int64_t toggle; /* when the timer's top bit toggles next, ns */
     Timer alarm;
     MachineHook hook;
@@ -25,6 +26,9 @@ void acpi_pm_init(AcpiPm *pm, Device *owner, void (*heard)(Object *owner, Machin
 
 /* The power button was pressed, or S3 is over. */
 void acpi_pm_heard(AcpiPm *pm, MachineNews news);
+
+/* The real-time clock's interrupt: it ends S3 if the guest wanted that. */
+void acpi_pm_alarm(AcpiPm *pm);
 
 /* In reset, after the fields were cleared. */
 void acpi_pm_reset(AcpiPm *pm);

@@ -117,6 +117,13 @@ static void piix4_moved(Device *dev, PciDevice *pci, bool in)
     }
 }
 
+static void alarm_in(Piix4Pm *p, unsigned n, bool level)
+{
+    if (level) {
+        acpi_pm_alarm(&p->acpi);
+    }
+}
+
 /* ---- life ---- */
 
 static void map_ports(Piix4Pm *p)
@@ -193,7 +200,8 @@ static const StateField piix4_state[] = {
     STATE_SKIP(Piix4Pm, apm, "config"),
     STATE_END,
 };
-static const Pin piix4_pins[] = {PIN_OUT(Piix4Pm, sci), PIN_OUT(Piix4Pm, smi), PIN_END};
+static const Pin piix4_pins[] = {PIN_IN("rtc", 1, METHOD(Piix4Pm, alarm_in)), PIN_OUT(Piix4Pm, sci),
+                                 PIN_OUT(Piix4Pm, smi), PIN_END};
 
 const PciDeviceClass Piix4Pm_class = {
     .device =

@@ -94,6 +94,28 @@ TEST("piix4-pm: sleep type 0 turns the machine off, 7 does nothing")
     check(machine_shutdown_reason(board_machine(p.b)), SHUTDOWN_GUEST);
 }
 
+TEST("piix4-pm: S3 ends when the clock's alarm is enabled and rings; the status says so")
+{
+    Pm p = pm();
+    Machine *m = board_machine(p.b);
+
+    irq_wire((Device *)object_at((Object *)m, "sink"), "drive", 3, &p.pci->dev, "rtc", 0, NULL);
+    machine_resume(m, NULL);
+    port_put(p.b, CONTROL, 0x2000 | 1 << 10, 2);
+    check(machine_state(m), MACHINE_SUSPENDED);
+    board_drive(p.b, 3, true);
+    machine_poll(m);
+    check(machine_state(m), MACHINE_SUSPENDED);
+    board_drive(p.b, 3, false);
+    port_put(p.b, ENABLE, 0x400, 2);
+    board_drive(p.b, 3, true);
+    machine_poll(m);
+    check(machine_state(m), MACHINE_RUNNING);
+    pci_config_write(board_pci(p.b), p.pci->devfn, 0x40, PM | 1, 4);
+    pci_config_write(board_pci(p.b), p.pci->devfn, 0x80, 1, 1);
+    check(port(p.b, STATUS, 2), 0x8400);
+}
+
 TEST("piix4-pm: registers follow PMBA and its enable bit")
 {
     Pm p = pm();

@@ -61,6 +61,9 @@ static bool add_timers(Pc *pc, Error **err)
     Device *pit = add(pc, "isa-pit", "pit", NULL, err);
 
     pc->rtc = pit ? add(pc, "mc146818rtc", "rtc", NULL, err) : NULL;
+    if (pc->rtc && !irq_wire(pc->rtc, "irq", 0, pc->pm, "rtc", 0, err)) {
+        return false;
+    }
     if (pc->rtc && pc->machine.config.hpet != OFF) {
         return add_hpet(pc, pit, err);
     }
@@ -80,9 +83,8 @@ static bool add_serial(Pc *pc, unsigned n, Error **err)
                                {"chardev", LINK(pc->machine.config.serial[n])},
                                {}};
 
-    return !pc->machine.config.serial[n] ||
-           device_add(&pc->machine, class_find("isa-serial"), name, &pc->isa->bus, NULL, props,
-                      err);
+    return !pc->machine.config.serial[n] || device_add(&pc->machine, class_find("isa-serial"), name,
+                                                       &pc->isa->bus, NULL, props, err);
 }
 
 /* Keyboard controller and port 0x92, which both gate A20; DMA controllers. */
