@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Blocks, and what is out of the ordinary around an instruction. */
+#include "target/i386/rt/block.h"
+#include "tests/lib/barecpu.h"
+#include "tests/lib/test.h"
+
+#include <string.h>
+
+/* clang-format off */
+GUEST(three, ".code64\n inc %eax\n inc %eax\n inc %eax\n hlt");
+GUEST(crossing, ".code64\n mov $0x12345678, %eax\n hlt");
+GUEST(in_the_dark, ".code64\n mov $0x3fffff, %eax\n jmp *%rax\n");
+GUEST(reps, ".code64\n mov $0x30000, %edi\n mov $10000, %ecx\n rep stosb\n hlt");
+GUEST(port_out, ".code64\n mov $0x55, %al\n out %al, $0x80\n in $0x80, %eax\n hlt");
+GUEST(illegal, ".code64\n inc %eax\n ud2\n hlt");
+/* clang-format on */
+
+static BareCpu *loaded(const uint8_t *code, const uint8_t *end)
+{
+    BareCpu *b = bare_new(CODE_64);
+
+    bare_load(b, code, end);
+    return b;
+}
+
+TEST("run: TF traps behind every instruction with DR6.BS")
+{
+    BareCpu *b = loaded(three, three_end);
+
+    b->c->s.rflags |= FLAG_TF;
+    rt_state_loaded(b->c);
+    bare_run(b);
+    check(bare_fault(b), EXC_DB);
+    check(b->c->last[0].rip, BARE_CODE + 2);
+    check(b->c->s.gpr[R_AX], 1);
+    check(b->c->s.dr6 & 0x4000, 0x4000);
+    bare_free(b);
+}
+
+TEST("run: an instruction breakpoint stops in front, and RF lets it pass once")
+{
+    BareCpu *b = loaded(three, three_end);
+
+    b->c->s.dr[1] = BARE_CODE + 4;
+    b->c->s.dr7 |= 1 << 2;
+    rt_state_loaded(b->c);
+    bare_run(b);
+    check(bare_fault(b), EXC_DB);
+    check(b->c->last[0].rip, BARE_CODE + 4);
+    check(b->c->s.gpr[R_AX], 2);
+    check(b->c->s.dr6 & 15, 2);
+    bare_free(b);
+    b = loaded(three, three_end);
+    b->c->s.dr[1] = BARE_CODE;
+    b->c->s.dr7 |= 1 << 2;
+    b->c->s.rflags |= FLAG_RF;
+    rt_state_loaded(b->c);
+    check(bare_run(b), RT_HALT);
+    check(b->c->s.rflags & FLAG_RF, 0);
+    bare_free(b);
+}
+
+TEST("run: a block is found again by linear and by physical address")
+{
+    BareCpu *b = loaded(three, three_end);
+    uint8_t *kept;
+
+    bare_run(b);
+    kept = b->c->blocks->next;
+    for (unsigned n = 0; n < 2; n++) {
+        b->c->s.activity = CPU_RUNNING;
+        b->c->s.rip = BARE_CODE;
+        tlb_flush(b->c, true);
+        bare_run(b);
+    }
+    check(b->c->s.gpr[R_AX], 9);
+    check(b->c->blocks->next == kept, true);
+    bare_free(b);
+}
+
+TEST("run: an instruction over two pages, and again after either of them has changed")
+{
+    BareCpu *b = loaded(three, three_end);
+
+    memcpy(b->ram + 0x11ffe, crossing, (size_t)(crossing_end - crossing));
+    for (unsigned n = 0; n < 3; n++) {
+        b->c->s.activity = CPU_RUNNING;
+        b->c->s.rip = 0x11ffe;
+        bare_run(b);
+        check(b->c->s.gpr[R_AX], n == 0 ? 0x12345678 : n == 1 ? 0x12345679 : 0x127a5679);
+        phys_write(b->c, n == 0 ? 0x11fff : 0x12001, n == 0 ? 0x79 : 0x7a, 1);
+    }
+    bare_free(b);
+}
+
+TEST("run: code in a device is fetched byte by byte and never kept")
+{
+    BareCpu *b = loaded(in_the_dark, in_the_dark_end);
+
+    b->ram[0x3fffff] = 0x05; /* add $imm32, %eax: the immediate is read from the device */
+    bare_run(b);
+    check(b->mmio_reads > 0, true);
+    bare_free(b);
+}
+
+TEST("run: an interrupted REP keeps its place")
+{
+    BareCpu *b = loaded(reps, reps_end);
+
+    b->c->s.rip = BARE_CODE + 10;
+    b->c->s.gpr[R_DI] = 0x30000;
+    b->c->s.gpr[R_CX] = 10000;
+    b->c->s.rflags |= FLAG_TF; /* one element, then a trap */
+    rt_state_loaded(b->c);
+    bare_run(b);
+    check(b->c->last[0].rip, BARE_CODE + 10);
+    check(b->c->s.gpr[R_CX], 9999);
+    check(b->c->s.gpr[R_DI], 0x30001);
+    bare_free(b);
+}
+
+TEST("run: ports go to the host")
+{
+    BareCpu *b = loaded(port_out, port_out_end);
+
+    b->port_value = 0x89abcdef;
+    bare_run(b);
+    check(b->port_log, 0x55);
+    check(b->c->s.gpr[R_AX], 0x89abcdef);
+    bare_free(b);
+}
+
+TEST("run: a bad opcode is #UD where it stands")
+{
+    BareCpu *b = loaded(illegal, illegal_end);
+
+    bare_run(b);
+    check(bare_fault(b), EXC_UD);
+    check(b->c->last[0].rip, BARE_CODE + 2);
+    bare_free(b);
+}
+
+TEST("run: the window opens when IF is set, not before")
+{
+    BareCpu *b = loaded(three, three_end);
+
+    rt_want_window(b->c, true);
+    check(bare_run(b), RT_HALT);
+    b->c->s.activity = CPU_RUNNING;
+    b->c->s.rip = BARE_CODE;
+    b->c->s.rflags |= FLAG_IF;
+    check(bare_run(b), RT_KICK);
+    check(b->c->s.rip, BARE_CODE);
+    bare_free(b);
+}

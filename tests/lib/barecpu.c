@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/lib/barecpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { EXIT_PORT = 0xf4 };
+
+/* ---- the world around it ---- */
+
+static BareCpu *bare_of(Cpu *c)
+{
+    return c->vcpu;
+}
+
+static void host_page(Cpu *c, uint64_t phys, PhysPage *out)
+{
+    BareCpu *b = bare_of(c);
+
+    phys &= ~(uint64_t)(GUEST_PAGE - 1);
+    *out = (PhysPage){.phys = phys};
+    if (phys < BARE_RAM) {
+        out->host = b->ram + phys;
+        out->code = &b->pages[phys / GUEST_PAGE];
+    }
+}
+
+static uint64_t host_mmio_read(Cpu *c, uint64_t phys, unsigned size)
+{
+    bare_of(c)->mmio_reads++;
+    return phys & (size == 8 ? ~0ull : (1ull << size * 8) - 1);
+}
+
+static void host_mmio_write(Cpu *c, uint64_t phys, uint64_t value, unsigned size)
+{
+    bare_of(c)->mmio_writes++;
+    bare_of(c)->mmio_value = value;
+}
+
+static uint32_t host_port_read(Cpu *c, uint16_t port, unsigned size)
+{
+    return bare_of(c)->port_value;
+}
+
+static void host_port_write(Cpu *c, uint16_t port, uint32_t value, unsigned size)
+{
+    bare_of(c)->port_writes++;
+    bare_of(c)->port_log = bare_of(c)->port_log << size * 8 | value;
+    if (port == EXIT_PORT) {
+        c->attention = 1;
+    }
+}
+
+static void host_code_page(Cpu *c, CodePage *page)
+{
+    bare_of(c)->code_pages++;
+    tlb_drop_writes(c);
+}
+
+static void host_exclusive(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque)
+{
+    bare_of(c)->exclusives++;
+    fn(c, opaque);
+}
+
+static void host_dirty(Cpu *c, const PhysPage *page, unsigned offset, unsigned size)
+{
+}
+
+static bool host_apic_read(Cpu *c, uint32_t index, uint64_t *value)
+{
+    *value = 0;
+    return true;
+}
+
+static bool host_apic_write(Cpu *c, uint32_t index, uint64_t value)
+{
+    return true;
+}
+
+static uint8_t host_tpr(Cpu *c)
+{
+    return 0;
+}
+
+static void host_set_tpr(Cpu *c, uint8_t tpr)
+{
+}
+
+static uint64_t host_tsc(Cpu *c)
+{
+    return c->retired;
+}
+
+static bool host_random(Cpu *c, uint64_t *value)
+{
+    *value = 0x0123456789abcdef;
+    return true;
+}
+
+static void host_cpuid(Cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+    out[0] = out[1] = out[2] = out[3] = 0;
+}
+
+static void host_log_interrupt(Cpu *c, const LastException *e)
+{
+}
+
+static void host_unimplemented(Cpu *c, const char *what, uint64_t value)
+{
+}
+
+static void host_smm_changed(Cpu *c)
+{
+}
+
+static const RtHost bare_host = {
+    .page = host_page,
+    .mmio_read = host_mmio_read,
+    .mmio_write = host_mmio_write,
+    .port_read = host_port_read,
+    .port_write = host_port_write,
+    .dirty = host_dirty,
+    .code_page = host_code_page,
+    .exclusive = host_exclusive,
+    .apic_msr_read = host_apic_read,
+    .apic_msr_write = host_apic_write,
+    .tpr = host_tpr,
+    .set_tpr = host_set_tpr,
+    .tsc = host_tsc,
+    .random = host_random,
+    .cpuid = host_cpuid,
+    .log_interrupt = host_log_interrupt,
+    .unimplemented = host_unimplemented,
+    .smm_changed = host_smm_changed,
+};
+
+/* ---- modes ---- */
+
+/* One level of tables over 4 GB in pages of 1 GB would need a feature; 2 MB pages over the RAM and
+ * the first device pages do. */
+static void map_long(BareCpu *b)
+{
+    uint64_t *pml4 = (uint64_t *)(b->ram + BARE_TABLES + 0x1000);
+    uint64_t *pdpt = (uint64_t *)(b->ram + BARE_TABLES + 0x2000);
+    uint64_t *pd = (uint64_t *)(b->ram + BARE_TABLES + 0x3000);
+
+    pml4[0] = (BARE_TABLES + 0x2000) | 7;
+    pdpt[0] = (BARE_TABLES + 0x3000) | 7;
+    for (uint64_t n = 0; n < 512; n++) {
+        pd[n] = n << 21 | 0xe7;
+    }
+    b->c->s.cr3 = BARE_TABLES + 0x1000;
+    b->c->s.cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    b->c->s.efer = EFER_LME | EFER_LMA | EFER_NXE;
+    b->c->s.cr0 = CR0_PE | CR0_PG | CR0_ET | CR0_NE;
+}
+
+/* Selectors 8: 32-bit code, 0x10: data, 0x18: 64-bit code, 0x20: 16-bit code. */
+static void fill_gdt(BareCpu *b)
+{
+    static const uint64_t gdt[] = {0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00af9b000000ffff,
+                                   0x000f9b000000ffff};
+
+    memcpy(b->ram + BARE_TABLES, gdt, sizeof(gdt));
+    b->c->s.gdtr = (X86Table){BARE_TABLES, sizeof(gdt) - 1};
+}
+
+static void set_segments(Cpu *c, CodeSize code)
+{
+    uint16_t data = ATTR_P | ATTR_S | ATTR_WRITE_READ | ATTR_ACCESSED;
+    X86Segment real = {0, data, 0xffff, 0};
+    X86Segment flat = {0x10, data | ATTR_DB | ATTR_G, ~0u, 0};
+
+    for (unsigned n = 0; n < SEG_LDTR; n++) {
+        c->s.seg[n] = code == CODE_16 ? real : flat;
+    }
+    c->s.seg[SEG_CS].attr |= ATTR_CODE;
+    if (code != CODE_16) {
+        c->s.seg[SEG_CS].selector = code == CODE_64 ? 0x18 : 8;
+    }
+    if (code == CODE_64) {
+        c->s.seg[SEG_CS].attr = (c->s.seg[SEG_CS].attr & ~ATTR_DB) | ATTR_L;
+    }
+    c->s.seg[SEG_LDTR].attr = ATTR_P | 2;
+    c->s.seg[SEG_TR].attr = ATTR_P | 11;
+    c->s.seg[SEG_TR].limit = 0x67;
+}
+
+static void set_mode(BareCpu *b, CodeSize code)
+{
+    X86State *s = &b->c->s;
+
+    s->rflags = FLAG_ONE;
+    s->a20 = true;
+    s->activity = CPU_RUNNING;
+    s->cr0 = CR0_ET | CR0_NE | (code == CODE_32 ? CR0_PE : 0);
+    s->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;
+    s->dr6 = 0xffff0ff0;
+    s->dr7 = 0x400;
+    s->xcr0 = 1;
+    s->pat = 0x0007040600070406;
+    s->gpr[R_SP] = code == CODE_16 ? 0x7000 : BARE_STACK;
+    set_segments(b->c, code);
+    if (code == CODE_16) { /* no IVT that could catch anything */
+        s->idtr.limit = 0;
+    } else {
+        fill_gdt(b);
+    }
+    if (code == CODE_64) {
+        map_long(b);
+    }
+}
+
+BareCpu *bare_new(CodeSize code)
+{
+    BareCpu *b = calloc(1, sizeof(*b));
+
+    b->c = aligned_alloc(GUEST_PAGE, (sizeof(Cpu) + GUEST_PAGE - 1) & ~(size_t)(GUEST_PAGE - 1));
+    memset(b->c, 0, sizeof(Cpu));
+    b->ram = mmap(NULL, BARE_RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    b->pages = calloc(BARE_RAM / GUEST_PAGE, sizeof(CodePage));
+    b->arena = calloc(1, BARE_ARENA);
+    memset(&b->features, 0xff, sizeof(b->features));
+    b->host = bare_host;
+    b->c->host = &b->host;
+    b->c->vcpu = b;
+    b->c->features = &b->features;
+    b->c->phys_bits = 40;
+    b->c->linear_bits = 48;
+    rt_init(b->c, b->arena, BARE_ARENA);
+    set_mode(b, code);
+    rt_state_loaded(b->c);
+    return b;
+}
+
+void bare_free(BareCpu *b)
+{
+    munmap(b->ram, BARE_RAM);
+    free(b->pages);
+    free(b->arena);
+    free(b->c);
+    free(b);
+}
+
+void bare_load(BareCpu *b, const uint8_t *code, const uint8_t *end)
+{
+    X86Segment *cs = &b->c->s.seg[SEG_CS];
+
+    memcpy(b->ram + BARE_CODE, code, (size_t)(end - code));
+    b->c->s.rip = BARE_CODE;
+    if (b->c->code_size == CODE_16) {
+        cs->selector = BARE_CODE >> 4;
+        cs->base = BARE_CODE;
+        b->c->s.rip = 0;
+    }
+    rt_state_loaded(b->c);
+}
+
+RtExit bare_run(BareCpu *b)
+{
+    return rt_run(b->c);
+}
+
+BareCpu *bare_run_code(CodeSize code, const uint8_t *from, const uint8_t *end, const uint64_t *gpr)
+{
+    BareCpu *b = bare_new(code);
+
+    if (gpr) {
+        uint64_t sp = b->c->s.gpr[R_SP];
+
+        memcpy(b->c->s.gpr, gpr, 16 * sizeof(*gpr));
+        b->c->s.gpr[R_SP] = sp;
+    }
+    bare_load(b, from, end);
+    bare_run(b);
+    return b;
+}
+
+int bare_fault(const BareCpu *b)
+{
+    return b->c->last_count ? b->c->last[0].vector : -1;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A guest CPU and some RAM without a machine: tests of the run-time library. Memory is mapped at
+ * physical 0, identically; 64-bit code runs with identity paging of large pages, 16-bit code in
+ * real mode, 32-bit code in flat protected mode without paging. There is no IDT: an exception shows
+ * as bare_fault() and a shutdown. Devices: everything behind the RAM reads as its own address.
+ */
+#pragma once
+#include "target/i386/rt/host.h"
+#include "target/i386/rt/rt.h"
+
+enum {
+    BARE_RAM = 4 << 20,
+    BARE_TABLES = 0x8000, /* GDT and page tables lie here, to 0xc000 */
+    BARE_CODE = 0x10000,  /* bare_load() puts code here              */
+    BARE_STACK = 0x20000, /* rSP starts here                         */
+    BARE_DATA = 0x30000,  /* 0x3000 with DS at 0 in real mode: use BARE_DATA16 */
+    BARE_DATA16 = 0x4000,
+    BARE_ARENA = 2 << 20,
+};
+
+typedef struct BareCpu {
+    Cpu *c;
+    uint8_t *ram;
+    CodePage *pages;
+    void *arena;
+    X86Features features;
+    RtHost host;
+    uint32_t port_value; /* what IN gives                            */
+    uint64_t port_log;   /* what OUT gave: the last eight bytes      */
+    unsigned port_writes, mmio_reads, mmio_writes, exclusives, code_pages;
+    uint64_t mmio_value; /* the last that was written to a device    */
+} BareCpu;
+
+BareCpu *bare_new(CodeSize code);
+void bare_free(BareCpu *b);
+
+/* Copy code to BARE_CODE and let rip be there. */
+void bare_load(BareCpu *b, const uint8_t *code, const uint8_t *end);
+
+/* Run to HLT, a shutdown, or until OUT has written to port 0xf4. */
+RtExit bare_run(BareCpu *b);
+
+/* bare_new, bare_load, bare_run; `gpr` (16 values, or NULL) goes in first. */
+BareCpu *bare_run_code(CodeSize code, const uint8_t *from, const uint8_t *end, const uint64_t *gpr);
+
+/* Vector of the first exception since the start; -1: none. */
+int bare_fault(const BareCpu *b);
+
+/* Guest code in the assembler's words, made by the compiler: GUEST(name, ".code32\n...") at file
+ * level, then bare_load(b, name, name_end). */
+#define GUEST(name, text)                                                  \
+    __asm__(".pushsection .rodata\n" #name ":\n" text "\n" #name "_end:\n" \
+            ".code64\n.popsection\n");                                     \
+    extern const uint8_t name[] __attribute__((visibility("hidden")));     \
+    extern const uint8_t name##_end[] __attribute__((visibility("hidden")))
