@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "target/i386/rt/host.h"
+#include "target/i386/rt/mem.h"
 #include "target/i386/rt/rt.h"
 
 enum {
