@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/lib/barecpu.h"
 
+#include "target/i386/rt/stub_host.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -230,7 +232,11 @@ BareCpu *bare_new(CodeSize code)
     b->c->features = &b->features;
     b->c->phys_bits = 40;
     b->c->linear_bits = 48;
+    if (!fpu_host_new(b->c, NULL) || !fpu_host_attach(b->c, NULL)) {
+        abort();
+    }
     rt_init(b->c, b->arena, BARE_ARENA);
+    rt_reset(b->c, false, true);
     set_mode(b, code);
     rt_state_loaded(b->c);
     return b;
@@ -238,6 +244,8 @@ BareCpu *bare_new(CodeSize code)
 
 void bare_free(BareCpu *b)
 {
+    fpu_host_detach(b->c);
+    fpu_host_free(b->c);
     munmap(b->ram, BARE_RAM);
     free(b->pages);
     free(b->arena);

@@ -137,7 +137,7 @@ static bool mark_grains(Cpu *c, CodePage *code, uint64_t grains, uint32_t *versi
 }
 
 /* One instruction anywhere: byte by byte, as a device sees it, up to the limit of CS. */
-static const Block *block_loose(Cpu *c)
+static Block *block_loose(Cpu *c)
 {
     Block *b = &c->blocks->loose.head;
     Insn *i = c->blocks->loose.insn;
@@ -194,7 +194,7 @@ static Block *block_keep(Cpu *c, Block *b)
     return b;
 }
 
-/* An instruction over two pages. NULL: start over. */
+/* An instruction over two pages. NULL: start over. Loose if the second is a device's. */
 static Block *block_cross(Cpu *c, Block *b, uint64_t linear, Fetch one)
 {
     unsigned at = linear % GUEST_PAGE, n = GUEST_PAGE - at;
@@ -202,7 +202,10 @@ static Block *block_cross(Cpu *c, Block *b, uint64_t linear, Fetch one)
     uint8_t bytes[INSN_BYTES];
     DecodeResult result;
 
-    if (!two.code || !mark_grains(c, two.code, 1, &b->version2) ||
+    if (!two.code) {
+        return block_loose(c);
+    }
+    if (!mark_grains(c, two.code, 1, &b->version2) ||
         !mark_grains(c, one.code, code_grains(at, n), &b->version)) {
         return NULL;
     }
@@ -314,6 +317,9 @@ static __attribute__((noinline)) const Block *block_find_slow(Cpu *c, uint64_t l
         if (!b && c->attention) {
             unwind(c); /* whoever stopped us may keep the page changing: let it */
         }
+    }
+    if (b == &c->blocks->loose.head) {
+        return b;
     }
     if (!block_in_limit(c, b)) {
         return block_loose(c);

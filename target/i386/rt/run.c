@@ -13,11 +13,6 @@
 
 enum { DR6_BS = 1 << 14, DR7_RW0_SHIFT = 16 };
 
-<<<<<<< HEAD
-/* ---- leaving an instruction ---- */
-
-=======
->>>>>>> b1fd27a (run tests wip)
 void run_undefined(Cpu *c, const Insn *i)
 {
     raise_fault(c, EXC_UD);
