@@ -205,6 +205,7 @@ static const StateField vcpu_state[] = {
     STATE_SKIP(Vcpu, engine, "host"),
     STATE_SKIP(Vcpu, intc_ops, "config"),
     STATE_SKIP(Vcpu, intc, "config"),
+    STATE_SKIP(Vcpu, tsc_due, "config"),
     STATE_SKIP(Vcpu, events, "derived"),
     STATE_SKIP(Vcpu, sipi_page, "derived"),
     STATE_SKIP(Vcpu, thread, "host"),

@@ -26,22 +26,27 @@ void isa_route(IsaBus *bus, unsigned irq, Device *to, const char *pin, unsigned 
     }
 }
 
-bool isa_connect(IsaDevice *dev, Error **err)
+bool isa_join(IsaDevice *dev, const char *pin, unsigned n, unsigned irq, Error **err)
 {
-    if (dev->irq_number >= ISA_IRQS) {
-        return error_set(err, "irq %u is not below %u", dev->irq_number, ISA_IRQS);
+    if (irq >= ISA_IRQS) {
+        return error_set(err, "irq %u is not below %u", irq, ISA_IRQS);
     }
     if (!dev->dev.bus) {
         return true;
     }
-    struct IsaTarget *t = CAST(IsaBus, dev->dev.bus)->irq[dev->irq_number];
+    struct IsaTarget *t = CAST(IsaBus, dev->dev.bus)->irq[irq];
 
     for (int i = 0; i < ISA_TARGETS && t[i].to; i++) {
-        if (!irq_wire(&dev->dev, "irq", 0, t[i].to, t[i].pin, t[i].n, err)) {
+        if (!irq_wire(&dev->dev, pin, n, t[i].to, t[i].pin, t[i].n, err)) {
             return false;
         }
     }
     return true;
+}
+
+bool isa_connect(IsaDevice *dev, Error **err)
+{
+    return isa_join(dev, "irq", 0, dev->irq_number, err);
 }
 
 bool isa_ports(IsaDevice *dev, Region *region, Error **err)

@@ -34,5 +34,8 @@ void isa_route(IsaBus *bus, unsigned irq, Device *to, const char *pin, unsigned 
  * number is not below 16. A device without a bus is joined by whoever made it. */
 bool isa_connect(IsaDevice *dev, Error **err);
 
+/* In realize: join another output pin to what that IRQ, below 16, reaches. */
+bool isa_join(IsaDevice *dev, const char *pin, unsigned n, unsigned irq, Error **err);
+
 /* Map a region at the device's iobase; false when it does not fit below 64 KB. */
 bool isa_ports(IsaDevice *dev, Region *region, Error **err);

@@ -43,6 +43,15 @@ static void x86_finalize(Object *obj)
     munmap(((X86Cpu *)obj)->rt, sizeof(Cpu));
 }
 
+/* For the local APIC: when the guest's TSC reaches a value, in guest nanoseconds. */
+static int64_t tsc_due(Vcpu *cpu, uint64_t tsc)
+{
+    int64_t ticks = tsc - cpu->state->tsc_offset, hz = cpu_tsc_hz(cpu);
+    __int128 ns = ((__int128)ticks * 1000000000 + hz - 1) / hz;
+
+    return ticks <= 0 ? 0 : ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
+}
+
 static bool x86_realize(X86Cpu *x, Error **err)
 {
     const SmpTopology *smp = &machine_config(x->vcpu.dev.machine)->smp;
@@ -57,6 +66,7 @@ static bool x86_realize(X86Cpu *x, Error **err)
     x->rt->features = &x->model.features;
     x->rt->phys_bits = x->model.phys_bits;
     x->rt->linear_bits = x->model.linear_bits;
+    x->vcpu.tsc_due = tsc_due;
     return true;
 }
 
