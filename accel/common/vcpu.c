@@ -88,6 +88,7 @@ static void vcpu_unrealize(Object *obj)
         vcpu_engine(cpu)->vcpu_destroy(cpu);
     }
     space_free(&cpu->memory);
+    region_free(&cpu->root);
     clock_free(cpu->clock);
 }
 

@@ -191,15 +191,15 @@ void region_rt(Region *r, bool (*rt)(Object *owner, Io *io))
     r->rt = rt;
 }
 
-/* Regions of others inside the owner's must not point to it when it has gone. */
+/* Regions inside those that go with their owner must not point to them afterwards. */
 static void orphan(Region *r, Object *owner)
 {
-    for (Region *c = r->child, *next; c; c = next) {
-        next = c->next;
+    while (r->child) {
+        Region *c = r->child;
+
+        region_unmap(c);
         if (c->owner == owner) {
             orphan(c, owner);
-        } else {
-            region_unmap(c);
         }
     }
 }
