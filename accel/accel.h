@@ -96,6 +96,7 @@ typedef struct MsiMessage {
 struct Accel { /* an object: -accel tcg,tb-size=64M sets properties */
     Object obj;
     Machine *machine;
+    bool one_at_a_time; /* set by start(): vCPUs take turns, each on its own thread */
 };
 
 typedef struct AccelClass {

@@ -307,8 +307,16 @@ static void once(Vcpu *cpu)
         sleep_on(t, seen, next < 0 ? -1 : clock_to_host(cpu->clock, next));
         return;
     }
+    bool turns = cpu->accel->one_at_a_time;
+
+    if (turns) {
+        vcpu_take_turn(cpu);
+    }
     arm(cpu);
     vcpu_engine(cpu)->vcpu_run(cpu, &exit);
+    if (turns) {
+        vcpu_give_turn(cpu);
+    }
     handle(cpu, &exit);
 }
 

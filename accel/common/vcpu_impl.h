@@ -20,6 +20,11 @@ typedef struct World {
     _Atomic(const void *) master; /* the thread that has it now      */
     _Atomic bool stop;
     _Atomic uint64_t epoch;
+
+    /* Accel.one_at_a_time: tickets, served in order; guarded by mutex. */
+    pthread_cond_t served;
+    uint64_t tickets, serving;
+    Vcpu *runs;
 } World;
 
 typedef struct VcpuThread {
@@ -38,6 +43,8 @@ const AccelClass *vcpu_engine(Vcpu *cpu);
 void vcpu_kick(Vcpu *cpu);       /* out of guest code, out of sleep */
 void vcpu_run_posted(Vcpu *cpu); /* on its thread, outside          */
 
+void vcpu_take_turn(Vcpu *cpu); /* around vcpu_run, when vCPUs take turns */
+void vcpu_give_turn(Vcpu *cpu);
 void vcpu_thread_end(Vcpu *cpu); /* waits for it */
 void vcpu_thread_wake(Vcpu *cpu);
 

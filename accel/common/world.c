@@ -23,6 +23,7 @@ World *world_make(Machine *m)
         pthread_mutex_init(&w->mutex, NULL);
         pthread_mutex_init(&w->turn, NULL);
         pthread_cond_init(&w->moved, NULL);
+        pthread_cond_init(&w->served, NULL);
         m->world = w;
     }
     return m->world;
@@ -159,6 +160,48 @@ void vcpus_exclusive(Machine *m, void (*fn)(void *opaque), void *opaque)
     if (inside) {
         vcpu_enter(self);
     }
+}
+
+/* ---- one at a time ---- */
+
+enum { SLICE_NS = 10000000 };
+
+static void add_slice(struct timespec *t)
+{
+    clock_gettime(CLOCK_REALTIME, t);
+    t->tv_nsec += SLICE_NS;
+    t->tv_sec += t->tv_nsec / 1000000000;
+    t->tv_nsec %= 1000000000;
+}
+
+/* Whoever waits for longer than a slice kicks the one that runs. */
+void vcpu_take_turn(Vcpu *cpu)
+{
+    World *w = world(cpu->dev.machine);
+
+    pthread_mutex_lock(&w->mutex);
+    uint64_t ticket = w->tickets++;
+    while (w->serving != ticket) {
+        struct timespec until;
+
+        add_slice(&until);
+        if (pthread_cond_timedwait(&w->served, &w->mutex, &until) && w->runs) {
+            vcpu_kick(w->runs);
+        }
+    }
+    w->runs = cpu;
+    pthread_mutex_unlock(&w->mutex);
+}
+
+void vcpu_give_turn(Vcpu *cpu)
+{
+    World *w = world(cpu->dev.machine);
+
+    pthread_mutex_lock(&w->mutex);
+    w->runs = NULL;
+    w->serving++;
+    pthread_cond_broadcast(&w->served);
+    pthread_mutex_unlock(&w->mutex);
 }
 
 /* ---- epochs ---- */
