@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Runs the guest programs of this folder on the bare CPU, from reset. Each is a ROM below 1 MB and
+ * below 4 GB; it prints a line for every check, and DONE when it came to its end. A write to port
+ * 0xb2 is an SMI. The programs lie where the environment's RHEA_SYSTEM_PROGRAMS says, or, built by
+ * meson, beside the test program.
+ */
+#include "tests/lib/barecpu.h"
+#include "tests/lib/test.h"
+
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    ROM_BYTES = 0x10000,
+    ROM_PAGES = ROM_BYTES / GUEST_PAGE,
+    PORT_TEXT = 0xe9,
+    PORT_END = 0xf4,
+    PORT_SMI = 0xb2,
+    LONGEST = 2000, /* returns of rt_run() */
+};
+
+typedef struct Program {
+    BareCpu *bare;
+    GString *text;
+    uint8_t *rom;
+    CodePage code[ROM_PAGES];
+    void (*ram_page)(Cpu *c, uint64_t phys, PhysPage *out);
+    bool ended;
+} Program;
+
+static Program *program_of(Cpu *c)
+{
+    return ((BareCpu *)c->vcpu)->own;
+}
+
+static void program_page(Cpu *c, uint64_t phys, PhysPage *out)
+{
+    Program *p = program_of(c);
+    uint64_t at = phys & (ROM_BYTES - 1) & ~(uint64_t)(GUEST_PAGE - 1);
+
+    if ((phys & ~0xffffull) != 0xf0000 && (phys & ~0xffffull) != 0xffff0000) {
+        p->ram_page(c, phys, out);
+        return;
+    }
+    *out = (PhysPage){.phys = phys & ~(uint64_t)(GUEST_PAGE - 1), .host = p->rom + at, .readonly = true};
+    out->code = &p->code[at / GUEST_PAGE];
+}
+
+static void program_port(Cpu *c, uint16_t port, uint32_t value, unsigned size)
+{
+    Program *p = program_of(c);
+
+    if (port == PORT_TEXT) {
+        g_string_append_c(p->text, (char)value);
+    }
+    if (port == PORT_SMI) {
+        c->s.smi_pending = true;
+    }
+    p->ended |= port == PORT_END;
+    c->attention = port == PORT_END || port == PORT_SMI;
+}
+
+static uint8_t *rom_load(const char *name)
+{
+    const char *folder = g_getenv("RHEA_SYSTEM_PROGRAMS");
+    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
+    g_autofree char *beside = self ? g_path_get_dirname(self) : g_strdup(".");
+    g_autofree char *path =
+        folder ? g_build_filename(folder, name, NULL)
+               : g_build_filename(beside, "tests", "system", name, NULL);
+    char *bytes = NULL;
+    gsize n = 0;
+
+    if (!g_file_get_contents(path, &bytes, &n, NULL) || n != ROM_BYTES) {
+        g_free(bytes);
+        return NULL;
+    }
+    return (uint8_t *)bytes;
+}
+
+/* What a program prints; it ends with "not built" where it is missing. */
+static char *program_run(const char *name)
+{
+    Program p = {.bare = bare_new(CODE_16), .text = g_string_new(""), .rom = rom_load(name)};
+
+    if (p.rom) {
+        p.bare->own = &p;
+        p.ram_page = p.bare->host.page;
+        p.bare->host.page = program_page;
+        p.bare->host.port_write = program_port;
+        rt_reset(p.bare->c, false, true);
+        for (unsigned n = 0; n < LONGEST && !p.ended; n++) {
+            RtExit exit = rt_run(p.bare->c);
+
+            p.bare->c->attention = 0;
+            if (p.bare->c->s.smi_pending && rt_can_smi(p.bare->c)) {
+                rt_smi(p.bare->c);
+            } else if (exit != RT_KICK) {
+                break;
+            }
+        }
+    }
+    g_string_append(p.text, p.rom ? p.bare->c->why : "not built\n");
+    bare_free(p.bare);
+    g_free(p.rom);
+    return g_string_free(p.text, FALSE);
+}
+
+/* Every line says PASS, the last one DONE. */
+static void program_check(const char *name, int checks)
+{
+    g_autofree char *text = program_run(name);
+    g_auto(GStrv) lines = g_strsplit(g_strchomp(text), "\n", -1);
+    unsigned count = g_strv_length(lines);
+    int passed = 0;
+
+    for (unsigned n = 0; n + 1 < count; n++) {
+        if (g_str_has_prefix(lines[n], "PASS ")) {
+            passed++;
+        } else {
+            check_str(lines[n], "PASS");
+        }
+    }
+    check_str(count ? lines[count - 1] : "", "DONE");
+    check(passed, checks);
+}
+
+TEST("guest program: segments, levels, call gates")
+{
+    program_check("segments.bin", 65);
+}
+
+TEST("guest program: long mode: events, canonical addresses, system calls, compatibility mode")
+{
+    program_check("long.bin", 66);
+}
