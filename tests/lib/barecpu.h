@@ -31,6 +31,7 @@ typedef struct BareCpu {
     uint64_t port_log;   /* what OUT gave: the last eight bytes      */
     unsigned port_writes, mmio_reads, mmio_writes, exclusives, code_pages;
     uint64_t mmio_value; /* the last that was written to a device    */
+    void *own; /* for the test */
 } BareCpu;
 
 BareCpu *bare_new(CodeSize code);

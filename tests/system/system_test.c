@@ -2,8 +2,8 @@
 /*
  * Runs the guest programs of this folder on the bare CPU, from reset. Each is a ROM below 1 MB and
  * below 4 GB; it prints a line for every check, and DONE when it came to its end. A write to port
- * 0xb2 is an SMI. The programs lie where the environment's RHEA_SYSTEM_PROGRAMS says, or, built by
- * meson, beside the test program.
+ * 0xb2 is an SMI. The programs lie where the environment's RHEA_SYSTEM_PROGRAMS says, or else where
+ * meson builds them, beside the test program.
  */
 #include "tests/lib/barecpu.h"
 #include "tests/lib/test.h"
@@ -44,7 +44,8 @@ static void program_page(Cpu *c, uint64_t phys, PhysPage *out)
         p->ram_page(c, phys, out);
         return;
     }
-    *out = (PhysPage){.phys = phys & ~(uint64_t)(GUEST_PAGE - 1), .host = p->rom + at, .readonly = true};
+    *out = (PhysPage){
+        .phys = phys & ~(uint64_t)(GUEST_PAGE - 1), .host = p->rom + at, .readonly = true};
     out->code = &p->code[at / GUEST_PAGE];
 }
 
@@ -67,9 +68,8 @@ static uint8_t *rom_load(const char *name)
     const char *folder = g_getenv("RHEA_SYSTEM_PROGRAMS");
     g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
     g_autofree char *beside = self ? g_path_get_dirname(self) : g_strdup(".");
-    g_autofree char *path =
-        folder ? g_build_filename(folder, name, NULL)
-               : g_build_filename(beside, "tests", "system", name, NULL);
+    g_autofree char *path = folder ? g_build_filename(folder, name, NULL)
+                                   : g_build_filename(beside, "tests", "system", name, NULL);
     char *bytes = NULL;
     gsize n = 0;
 
@@ -129,7 +129,7 @@ static void program_check(const char *name, int checks)
 
 TEST("guest program: segments, levels, call gates")
 {
-    program_check("segments.bin", 65);
+    program_check("segments.bin", 66);
 }
 
 TEST("guest program: long mode: events, canonical addresses, system calls, compatibility mode")
