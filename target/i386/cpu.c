@@ -67,7 +67,8 @@ static bool x86_realize(X86Cpu *x, Error **err)
     x->rt->phys_bits = x->model.phys_bits;
     x->rt->linear_bits = x->model.linear_bits;
     x->vcpu.tsc_due = tsc_due;
-    return true;
+    x->rt->signature = cpuid_signature(&x->model);
+    return vcpu_make(&x->vcpu, err);
 }
 
 static void x86_reset(X86Cpu *x, ResetKind kind)
@@ -78,6 +79,7 @@ static void x86_reset(X86Cpu *x, ResetKind kind)
         log_printf("cpu%u: reset\n%s", x->vcpu.id, text);
     }
     rt_reset(x->rt, false, x->vcpu.id == 0);
+    x->state->tsc_offset = -cpu_tsc(&x->vcpu);
     x->vcpu.changed = X86_ALL;
 }
 

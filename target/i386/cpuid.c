@@ -108,7 +108,7 @@ static void vendor_leaf(Ask a, uint32_t highest)
     memcpy(&a.out[2], a.m->vendor + 8, 4);
 }
 
-static uint32_t signature(const CpuModel *m)
+uint32_t cpuid_signature(const CpuModel *m)
 {
     uint32_t family = MIN(m->family, 15), extended = m->family - family;
 
@@ -120,7 +120,7 @@ static void leaf_1(Ask a)
 {
     const X86Features *f = &a.m->features;
 
-    a.out[0] = signature(a.m);
+    a.out[0] = cpuid_signature(a.m);
     a.out[1] = a.in->apic_id << 24 | 8 << 8; /* CLFLUSH: 8 quadwords */
     a.out[2] = f->word[WORD_1_ECX];
     a.out[3] = f->word[WORD_1_EDX];
@@ -235,7 +235,7 @@ static void leaf_80000001(Ask a)
     const uint32_t *w = a.m->features.word;
     bool amd = !strcmp(a.m->vendor, "AuthenticAMD");
 
-    a.out[0] = signature(a.m);
+    a.out[0] = cpuid_signature(a.m);
     a.out[2] = w[WORD_8000_0001_ECX];
     a.out[3] = w[WORD_8000_0001_EDX] | (amd ? w[WORD_1_EDX] & REPEATED : 0);
     if (amd && per_package(a.t) > 1 && a.t->threads <= 1) {

@@ -19,6 +19,9 @@ typedef struct CpuidInputs {
 void cpuid_get(const CpuModel *m, const CpuTopology *t, const CpuidInputs *in, uint32_t leaf,
                uint32_t subleaf, uint32_t out[4]);
 
+/* Family, model and stepping as CPUID 1 shows them in EAX. */
+uint32_t cpuid_signature(const CpuModel *m);
+
 /* The APIC ID of the n-th CPU: each level of the topology has its own bits. */
 uint32_t cpuid_apic_id(const CpuTopology *t, unsigned n);
 

@@ -26,6 +26,9 @@ void fetch_flush(Cpu *c)
 {
     BlockCache *cache = c->blocks;
 
+    if (!cache) {
+        return;
+    }
     for (unsigned n = 0; n < FETCH_SIZE; n++) {
         cache->fetch[n].tag = 0;
     }
@@ -40,6 +43,9 @@ void block_flush(Cpu *c)
 {
     BlockCache *cache = c->blocks;
 
+    if (!cache) { /* no engine runs this CPU */
+        return;
+    }
     cache->next = (uint8_t *)(cache + 1);
     cache->resets++;
     for (unsigned n = 0; n < JUMP_SIZE; n++) {

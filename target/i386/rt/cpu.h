@@ -132,6 +132,7 @@ typedef struct Cpu {
     const struct RtHost *host;
     void *vcpu; /* struct Vcpu, for the host side */
     const X86Features *features;
+    uint32_t signature; /* CPUID 1, EAX: in EDX after reset */
     uint8_t phys_bits, linear_bits; /* 36 to 52; 48 or 57: what the model has */
 
     struct BlockCache *blocks; /* decoded code (block.c)  */

@@ -210,8 +210,12 @@ void fpu_load_image(Cpu *c)
 {
     FpuHost *f = c->fpu;
     const X86Fpu *s = &c->s.fpu;
-    uint32_t mxcsr = s->mxcsr & f->mxcsr_mask;
+    uint32_t mxcsr;
 
+    if (!f) { /* no engine runs this CPU */
+        return;
+    }
+    mxcsr = s->mxcsr & f->mxcsr_mask;
     fpu_drop(c);
     copy(f->image + FX_FCW, &s->fcw, 2);
     copy(f->image + FX_FSW, &s->fsw, 2);

@@ -116,13 +116,11 @@ static void reset_segments(X86State *s)
 static void reset_registers(Cpu *c)
 {
     X86State *s = &c->s;
-    uint32_t leaf[4] = {0};
 
-    HOST_DO(c, cpuid, 1, 0, leaf);
     for (unsigned n = 0; n < 16; n++) {
         s->gpr[n] = 0;
     }
-    s->gpr[R_DX] = leaf[0];
+    s->gpr[R_DX] = c->signature;
     s->rip = 0xfff0;
     s->rflags = FLAG_ONE;
     s->cr2 = s->cr3 = s->cr4 = s->efer = 0;
@@ -175,7 +173,6 @@ void rt_reset(Cpu *c, bool init, bool bsp)
     reset_events(s, bsp);
     if (!init) {
         reset_msrs(s);
-        s->tsc_offset = -HOST_CALL(c, tsc);
         s->smm = s->smi_blocked = false;
         s->smbase = 0x30000;
         s->a20 = true;
