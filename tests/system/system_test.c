@@ -136,3 +136,9 @@ TEST("guest program: long mode: events, canonical addresses, system calls, compa
 {
     program_check("long.bin", 66);
 }
+
+TEST("guest program: paging: rights, sizes, accessed and dirty bits, error codes, with and without "
+     "PAE")
+{
+    program_check("paging.bin", 40);
+}
