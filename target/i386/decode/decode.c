@@ -4,7 +4,7 @@
  * then the few rows of the opcode (decode_index.c, made by the build), then operands as the row
  * specifies them, by table look-up. General registers only, calls nothing.
  * Branches follow Intel's rules: 66 does not shorten near branches in 64-bit mode.
- * Not modelled: XOP, 3DNow!, EVEX maps 5 and 6 (AVX512-FP16), AMD's LOCK MOV CR0 for CR8.
+ * Not modelled: XOP, 3DNow!, EVEX maps 5 and 6 (AVX512-FP16), VIA PadLock, AMD's LOCK MOV CR0 for CR8.
  */
 #include "target/i386/decode/spec.h"
 #include "target/i386/state.h"
@@ -178,7 +178,7 @@ static DecodeResult take_evex(Decoding *d)
     if (!take(d, &p0) || !take(d, &p1) || !take(d, &p2)) {
         return ran_out(d);
     }
-    if ((p0 & 8) || !(p1 & 4)) {
+    if ((p0 & 8) || !(p1 & 4) || (!d->code64 && !(p2 & 8))) {
         return DECODE_UD;
     }
     d->space = SPACE_EVEX;
@@ -273,9 +273,9 @@ static uint32_t key_of(const Decoding *d)
         if (b && d->modrm >= 0xc0) { /* L'L is the rounding mode */
             l = 2;
         }
-        key |= (uint32_t)l << KEY_L | (uint32_t)b << KEY_B | (uint32_t)!d->vvvv << KEY_NOVVVV |
-               (uint32_t)!d->v2 << KEY_NOV2 | (uint32_t)!d->aaa << KEY_K0 |
-               (uint32_t) !!(d->evex_flags & INSN_ZEROING) << KEY_Z;
+        key |= (uint32_t)l << KEY_L | (uint32_t) !!l << KEY_LONG | (uint32_t)b << KEY_B |
+               (uint32_t)!d->vvvv << KEY_NOVVVV | (uint32_t)!d->v2 << KEY_NOV2 |
+               (uint32_t)!d->aaa << KEY_K0 | (uint32_t) !!(d->evex_flags & INSN_ZEROING) << KEY_Z;
     }
     return key;
 }
@@ -611,11 +611,13 @@ static bool vector_valid(const Decoding *d, const InsnRow *row, const Insn *i)
     if (row->fpu == ROW_FPU_AVX512 && !masks_valid(d, row)) {
         return false;
     }
-    if (d->evex_flags & INSN_BROADCAST) {
-        if (!(row->attr & (mod3 ? ROW_RC | ROW_SAE : ROW_BCAST))) {
-            return false;
-        }
-    } else if (d->l == 3 && (row->mask >> KEY_L & 3) != 0) {
+    if ((d->evex_flags & INSN_BROADCAST) && !(row->attr & (mod3 ? ROW_RC | ROW_SAE : ROW_BCAST))) {
+        return false;
+    }
+    if (d->l == 3 && !(mod3 && (d->evex_flags & INSN_BROADCAST))) {
+        return false;
+    }
+    if (d->r2 && i->operand[0].kind == OPERAND_GPR && specs[row->spec[0]].src == SRC_REG) {
         return false;
     }
     if ((d->evex_flags & INSN_ZEROING) && (!d->aaa || i->operand[0].kind == OPERAND_MEM)) {

@@ -28,6 +28,7 @@ enum {
     KEY_Z      = 21, /* EVEX.z                                                   */
     KEY_66     = 22, /* 66 was seen                                              */
     KEY_REXR   = 23, /* REX.R                                                    */
+    KEY_LONG   = 24, /* L is not 0: more than 128 bits                           */
 };
 
 /* Where a register number comes from. */

@@ -24,7 +24,7 @@
 #define L0      K(KEY_L, 2, 0)
 #define L1      K(KEY_L, 2, 1)
 #define L2      K(KEY_L, 2, 2)
-#define L01     K(KEY_L + 1, 1, 0) /* 128 or 256 bits */
+#define L12     K(KEY_LONG, 1, 1) /* 256 or 512 bits */
 #define ONLY64  K(KEY_64, 1, 1)
 #define NO64    K(KEY_64, 1, 0)
 #define OS16    K(KEY_OSZ, 2, 0)
@@ -111,6 +111,7 @@ const InsnRow decode_table[] = {
 #include "target/i386/decode/table_x87.def"
 #include "target/i386/decode/table_sse.def"
 #include "target/i386/decode/table_vex.def"
+#include "target/i386/decode/table_evex.def"
 };
 /* clang-format on */
 
