@@ -41,6 +41,14 @@ static bool tcg_usable(Error **why_not)
     return true;
 }
 
+enum { THREAD_MULTI, THREAD_SINGLE };
+
+static bool tcg_start(Accel *a, Error **err)
+{
+    a->one_at_a_time = ((Tcg *)a)->thread == THREAD_SINGLE;
+    return true;
+}
+
 static void map_changed(MemListener *l)
 {
     phys_flush(((TcgCpu *)l)->rt); /* the world stands still: memory_commit() sees to that */
@@ -220,7 +228,7 @@ static const Prop tcg_props[] = {
     PROP_AS(Tcg, "tb-size", tb_size, 0,
             "size of the translation cache; 0: chosen (the interpreter has none)", .max = 1ll << 32,
             .unit = UNIT_BYTES),
-    PROP_ENUM(Tcg, thread, 0, threads, "a thread for each vCPU, or one after the other"),
+    PROP_ENUM(Tcg, thread, THREAD_MULTI, threads, "a thread for each vCPU, or one after the other"),
     PROP_AS(Tcg, "one-insn-per-tb", one_insn, false, "translate one instruction at a time"),
     PROP(Tcg, interpreter, false, "interpret for ever, translate nothing"),
     PROP_END,
@@ -231,6 +239,7 @@ const AccelClass Tcg_class = {
               &Accel_class.class, sizeof(Tcg), tcg_props, .alias = "tcg"},
     .caps = ACCEL_DIRTY_LOG | ACCEL_STEP,
     .usable = tcg_usable,
+    .start = tcg_start,
     .vcpu_create = tcg_vcpu_create,
     .vcpu_destroy = tcg_vcpu_destroy,
     .vcpu_run = tcg_vcpu_run,
