@@ -7,13 +7,12 @@
  */
 #include "hw/pc/pc.h"
 
-#include "accel/accel.h"
-#include "chardev/chardev.h"
 #include "hw/chipset/piix4_pm.h"
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
 #include "hw/intc/lapic.h"
 #include "softmmu/memory/backend.h"
+#include "target/i386/cpu.h"
 
 enum { IRQ_PIT = 0, IRQ_SCI = 9, IOAPIC_PINS = 24, APIC_ID_MAX = 254 };
 
@@ -52,22 +51,11 @@ static bool add_interrupts(Pc *pc, Error **err)
            irq_wire(pc->pic2, "intr", 0, pc->pic, "in", 2, err);
 }
 
-static Device *make_cpu(Pc *pc, unsigned apic_id, Error **err)
-{
-    g_autofree char *name = g_strdup_printf("cpu%u", apic_id);
-    const char *model = pc->machine.config.cpu ?: "max";
-    const PropValue props[] = {{"id", NUMBER(apic_id)}, {"model", TEXT(model)}, {}};
-    const PropValue plain[] = {{"id", NUMBER(apic_id)}, {}};
-    const Class *real = class_find("x86_64-cpu");
-
-    return real ? add(pc, real, name, NULL, NULL, props, err)
-                : add(pc, &Vcpu_class, name, NULL, NULL, plain, err);
-}
-
 static bool add_cpu(Pc *pc, unsigned apic_id, Error **err)
 {
     g_autofree char *name = g_strdup_printf("lapic%u", apic_id);
-    Device *cpu = make_cpu(pc, apic_id, err), *lapic;
+    Vcpu *cpu = cpu_create(&pc->machine, pc->machine.config.cpu, apic_id, err);
+    Device *lapic;
 
     if (!cpu) {
         return false;
@@ -75,7 +63,7 @@ static bool add_cpu(Pc *pc, unsigned apic_id, Error **err)
     const PropValue props[] = {
         {"cpu", LINK(cpu)}, {"port", LINK(pc->msi_port)}, {"pic", LINK(pc->pic)}, {}};
 
-    pc->cpus[pc->cpu_count++] = cpu;
+    pc->cpus[pc->cpu_count++] = &cpu->dev;
     return (lapic = add(pc, &Lapic_class, name, NULL, NULL, props, err)) &&
            irq_wire(pc->pic, "intr", 0, lapic, "lint", 0, err);
 }

@@ -29,7 +29,7 @@ static Device *add(Pc *pc, const char *class, const char *name, const PropValue 
 /* Address line 20 is open while the keyboard controller or port 0x92 opens it. */
 static bool wire_a20(Pc *pc, Device *from, Error **err)
 {
-    for (unsigned n = 0; class_find("x86_64-cpu") && n < pc->cpu_count; n++) {
+    for (unsigned n = 0; n < pc->cpu_count; n++) {
         if (!irq_wire(from, "a20", 0, pc->cpus[n], "a20", 0, err)) {
             return false;
         }
