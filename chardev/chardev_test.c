@@ -534,3 +534,55 @@ TEST("serial: short forms are -chardev in fewer words")
     becomes("tcp:23", "23 is not HOST:PORT");
     becomes("stdoi", "there is no device stdoi");
 }
+
+enum { MANY = 100000 };
+
+/* What a vCPU does: reads what came, makes room, writes. */
+static void *work(void *opaque)
+{
+    Ear *e = opaque;
+
+    for (bool more = true; more;) {
+        check(object_enter(&e->dev.obj), true);
+        e->room = 16;
+        char_ready(e->chr);
+        char_write(e->chr, "o", char_space(e->chr) > 0);
+        more = e->heard->len < MANY;
+        object_leave(&e->dev.obj);
+    }
+    return NULL;
+}
+
+TEST("threads: a chardev carries bytes both ways while its device works on another thread")
+{
+    Machine *m = machine();
+    char *path = temporary("sock");
+    Chardev *chr = server(m, path, "");
+    Ear *e = ear(m, chr);
+    int fd = client(path);
+    size_t sent = 0, got = 0;
+    static char data[4096];
+    pthread_t thread;
+
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    e->room = 0;
+    turn(m);
+    check(pthread_create(&thread, NULL, work, e), 0);
+    for (bool more = true; more;) {
+        ssize_t n = write(fd, data, MIN(sizeof data, MANY - sent));
+        sent += MAX(n, 0);
+        n = read(fd, data, sizeof data);
+        got += MAX(n, 0);
+        turn(m);
+        lock_take(machine_lock(m));
+        more = e->heard->len < MANY;
+        lock_drop(machine_lock(m));
+    }
+    pthread_join(thread, NULL);
+    ssize_t rest = read(fd, data, sizeof data);
+    got += MAX(rest, 0);
+    check(e->heard->len, MANY);
+    check(got > 0, true);
+    close(fd);
+    remove_temporary(path);
+}

@@ -29,11 +29,24 @@ static void tell_focus(Chardev *chr, CharEvent event)
     }
 }
 
-static void next_front(Chardev *chr)
+void mux_turn(Chardev *chr)
 {
-    tell_focus(chr, CHAR_FOCUS_OUT);
-    chr->focus = (chr->focus + 1) % chr->fronts;
-    tell_focus(chr, CHAR_FOCUS_IN);
+    if (chr->turning) {
+        chr->turning = false;
+        tell_focus(chr, CHAR_FOCUS_OUT);
+        chr->focus = (chr->focus + 1) % chr->fronts;
+        tell_focus(chr, CHAR_FOCUS_IN);
+    }
+}
+
+/* Inside the front end already. */
+static void send_break(Chardev *chr)
+{
+    CharFront *f = &chr->front[chr->focus];
+
+    if (f->event) {
+        f->event(f->obj, CHAR_BREAK);
+    }
 }
 
 static void help(Chardev *chr)
@@ -72,10 +85,10 @@ static bool escape(Chardev *chr, uint8_t byte)
         say(chr, "\r\nthere are no disks to commit\r\n");
         break;
     case 'b':
-        tell_focus(chr, CHAR_BREAK);
+        send_break(chr);
         break;
     case 'c':
-        next_front(chr);
+        chr->turning = true;
         break;
     case 't':
         switch_stamps(chr);
@@ -84,9 +97,11 @@ static bool escape(Chardev *chr, uint8_t byte)
     return byte == CTRL_A;
 }
 
-void mux_input(Chardev *chr, const uint8_t *data, size_t n)
+size_t mux_input(Chardev *chr, const uint8_t *data, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
+    size_t i = 0;
+
+    for (; i < n && !chr->turning; i++) {
         bool pass = chr->escaped ? escape(chr, data[i]) : data[i] != CTRL_A;
 
         chr->escaped = !chr->escaped && data[i] == CTRL_A;
@@ -94,6 +109,7 @@ void mux_input(Chardev *chr, const uint8_t *data, size_t n)
             g_byte_array_append(chr->front[chr->focus].in, &data[i], 1);
         }
     }
+    return i;
 }
 
 /* Lines begin with the time since the stream was opened. */
