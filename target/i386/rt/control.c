@@ -261,11 +261,19 @@ static void run_mov_dr(Cpu *c, const Insn *i)
     }
 }
 
+/* The others are undefined whatever the privilege. */
+static bool cr_exists(const Insn *i)
+{
+    unsigned cr = i->operand[i->operand[0].kind == OPERAND_CR ? 0 : 1].reg;
+
+    return cr == 0 || (cr >= 2 && cr <= 4) || cr == 8;
+}
+
 InsnRun *bind_control(Cpu *c, Insn *i)
 {
     switch (i->op) {
     case OP_MOV_CR:
-        return run_mov_cr;
+        return cr_exists(i) ? run_mov_cr : run_undefined;
     case OP_MOV_DR:
         return run_mov_dr;
     case OP_LMSW:

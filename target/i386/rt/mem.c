@@ -133,6 +133,9 @@ static bool on_stack(const Cpu *c, uint64_t linear)
     if (!c->insn) {
         return false;
     }
+    if (c->insn->op == OP_LEAVE || c->insn->op == OP_ENTER) { /* these use rBP too */
+        return true;
+    }
     for (unsigned n = 0; n < 4; n++) {
         if (c->insn->operand[n].kind == OPERAND_MEM && c->insn->seg == SEG_SS) {
             return true;
@@ -144,7 +147,11 @@ static bool on_stack(const Cpu *c, uint64_t linear)
 /* The address as it goes out: wrapped to 32 bits, or checked for canonical form. */
 static uint64_t form(Cpu *c, uint64_t linear, unsigned size, AccessKind kind)
 {
-    if (!wide(c, kind)) {
+    if (!wide(c, kind)) { /* a flat segment ends at 4 GB; others were checked when added */
+        if (unlikely(c->flat && !(kind & ACCESS_SYSTEM) && (uint32_t)linear > ~0u - (size - 1))) {
+            why(c, "%x is beyond the end of a flat segment", linear, 0, 0);
+            raise_error(c, on_stack(c, linear) ? EXC_SS : EXC_GP, 0);
+        }
         return (uint32_t)linear;
     }
     if (unlikely(!canonical(c, linear) || !canonical(c, linear + size - 1))) {

@@ -82,14 +82,17 @@ RUN(pop_mem)
 
 /* ---- all eight ---- */
 
-/* Both ends are checked before anything is written: a fault in between leaves the stack alone. */
+/* All is checked before anything is written: a fault in between leaves the stack alone. */
 RUN(pusha)
 {
     uint64_t sp = c->s.gpr[R_SP];
     unsigned size = i->opsize;
-    uint64_t low = addr_wrap(sp - 8 * size, c->stack_size);
 
-    mem_probe(c, seg_linear(c, SEG_SS, low, size, true), size, ACCESS_WRITE);
+    for (unsigned n = 1; n <= 8; n++) {
+        uint64_t at = addr_wrap(sp - n * size, c->stack_size);
+
+        mem_probe(c, seg_linear(c, SEG_SS, at, size, true), size, ACCESS_WRITE);
+    }
     for (unsigned n = 0; n < 8; n++) {
         push(c, n == R_SP ? sp : c->s.gpr[n], size);
     }

@@ -167,6 +167,29 @@ ALWAYS bool interrupted(const Cpu *c)
     return c->attention || c->block_break || c->mode & MODE_STEP;
 }
 
+/* The port's permission is looked at even when the count is 0. */
+ALWAYS void ins_first(Cpu *c, unsigned size)
+{
+    io_check(c, c->s.gpr[R_DX], size);
+}
+
+ALWAYS void outs_first(Cpu *c, unsigned size)
+{
+    io_check(c, c->s.gpr[R_DX], size);
+}
+
+ALWAYS void movs_first(Cpu *c, unsigned size)
+{
+}
+
+ALWAYS void stos_first(Cpu *c, unsigned size)
+{
+}
+
+ALWAYS void lods_first(Cpu *c, unsigned size)
+{
+}
+
 /* clang-format off */
 #define REPEATED(name, size)                                              \
     RUN(name##_##size) { name##_run(c, i, size, 1); }                     \
@@ -174,6 +197,7 @@ ALWAYS bool interrupted(const Cpu *c)
     {                                                                     \
         uint64_t count = counter(c, i, R_CX);                             \
                                                                           \
+        name##_first(c, size);                                            \
         while (count) {                                                   \
             count -= name##_run(c, i, size, c->mode & MODE_STEP ? 1 : count); \
             gpr_store(c, R_CX, count, i->addrsize);                       \

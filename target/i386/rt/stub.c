@@ -10,6 +10,7 @@
 #include "target/i386/rt/stub.h"
 
 #include "target/i386/rt/host.h"
+#include "target/i386/rt/walk.h"
 
 static uint32_t hash(const StubCode *code, bool flags)
 {
@@ -137,6 +138,17 @@ void x87_remember(Cpu *c, const Insn *i, bool memory, uint64_t offset)
     if (memory) {
         f->fdp = offset;
         f->fds = c->s.seg[i->seg].selector;
+    }
+}
+
+/* A number of 10 bytes wants the alignment of 8. */
+void alignment_check_slow(Cpu *c, uint64_t linear, unsigned size)
+{
+    bool armed = c->s.cr0 & CR0_AM && c->s.rflags & FLAG_AC && c->cpl == 3;
+    unsigned grain = size == 10 ? 8 : size;
+
+    if (armed && linear & (grain - 1) && (c->code_size != CODE_64 || canonical(c, linear))) {
+        raise_error(c, EXC_AC, 0);
     }
 }
 

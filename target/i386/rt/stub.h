@@ -52,6 +52,16 @@ void x87_wait(Cpu *c);
 /* The instruction is the last one now that FNSTENV and FXSAVE name. */
 void x87_remember(Cpu *c, const Insn *i, bool memory, uint64_t offset);
 
+/* #AC where it is armed; it comes before #PF, behind canonical form. */
+void alignment_check_slow(Cpu *c, uint64_t linear, unsigned size);
+
+static inline void alignment_check(Cpu *c, uint64_t linear, unsigned size)
+{
+    if (unlikely(c->view == VIEW_SLOW)) {
+        alignment_check_slow(c, linear, size);
+    }
+}
+
 /* Vector register to memory of ours and back, at most 32 bytes; the registers are live. */
 void vector_get(Cpu *c, unsigned reg, unsigned bytes, void *to);
 void vector_set(Cpu *c, unsigned reg, unsigned bytes, const void *from, bool vex);

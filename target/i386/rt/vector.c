@@ -67,6 +67,7 @@ static uint64_t operand_linear(Cpu *c, const Insn *i, uint64_t offset, unsigned 
     if (aux_flags(i) & STUB_ALIGNED && linear & (size - 1)) {
         raise_error(c, EXC_GP, 0);
     }
+    alignment_check(c, linear, size);
     return linear;
 }
 
@@ -126,7 +127,9 @@ static void store_general(Cpu *c, const Insn *i, uint32_t flags, const StubRegs 
 /* x87 and MMX report what is pending before they look at memory. */
 static void wait_first(Cpu *c, const Insn *i, uint32_t flags)
 {
-    if (flags & STUB_X87 || insn_row(i)->attr & ROW_MMX) {
+    bool mmx = insn_row(i)->attr & ROW_MMX && i->op != OP_CVTPI2PD; /* which touches none then */
+
+    if (flags & STUB_X87 || mmx || i->op == OP_FLDCW) {
         x87_wait(c);
     }
 }
@@ -224,7 +227,14 @@ static void run_vzero(Cpu *c, const Insn *i)
 static bool x87_store(unsigned op)
 {
     return op == OP_FST || op == OP_FSTP || op == OP_FIST || op == OP_FISTP || op == OP_FISTTP ||
-           op == OP_FBSTP;
+           op == OP_FBSTP || op == OP_FNSTCW || op == OP_FNSTSW;
+}
+
+/* Control instructions leave the pointers to the last instruction alone. */
+static bool x87_control(unsigned op)
+{
+    return op == OP_FNSTCW || op == OP_FNSTSW || op == OP_FLDCW || op == OP_FNCLEX ||
+           op == OP_FNENI || op == OP_FNDISI || op == OP_FNSETPM;
 }
 
 static uint64_t operand_flags(const Insn *i)
@@ -258,7 +268,7 @@ static InsnRun *bind_plain(Cpu *c, Insn *i)
     if (string_compare(i->op)) {
         flags = (flags & ~(3ull << STUB_GPR_SHIFT | STUB_GPR_IN | STUB_GPR_OUT)) | STUB_COUNTS;
     }
-    if (row->fpu == ROW_FPU_X87) {
+    if (row->fpu == ROW_FPU_X87 && !x87_control(i->op)) {
         flags |= STUB_X87;
     }
     if (row->attr & ROW_ALIGN) {
@@ -283,6 +293,9 @@ InsnRun *bind_vector(Cpu *c, Insn *i)
     InsnRun *run;
     const InsnRow *row = insn_row(i);
 
+    if (i->op == OP_XGETBV || i->op == OP_XSETBV) {
+        return bind_xsave(c, i);
+    }
     if (row->fpu == ROW_FPU_NONE || i->flags & (INSN_EVEX | INSN_XOP)) {
         return NULL;
     }

@@ -115,6 +115,7 @@ static void run_store_state(Cpu *c, const Insn *i)
 
     fpu_check(c, FPU_X87);
     linear = insn_linear(c, i, bytes, true);
+    alignment_check(c, linear, i->opsize == 2 ? 2 : 4);
     mem_probe(c, linear, bytes, ACCESS_WRITE);
     host_do(c, all ? 0xdd : 0xd9, 0x37);
     head = env_out(c, i->opsize, out);
@@ -132,10 +133,13 @@ static void run_load_state(Cpu *c, const Insn *i)
     unsigned bytes = (i->opsize == 2 ? ENV16 : ENV32) + (all ? ST_BYTES : 0), head;
     uint8_t in[STATE32];
     uint32_t env[7];
+    uint64_t linear;
 
     fpu_check(c, FPU_X87);
     x87_wait(c);
-    mem_read_block(c, insn_linear(c, i, bytes, false), in, bytes, ACCESS_READ);
+    linear = insn_linear(c, i, bytes, false);
+    alignment_check(c, linear, i->opsize == 2 ? 2 : 4);
+    mem_read_block(c, linear, in, bytes, ACCESS_READ);
     head = env_in(c, i->opsize, in, env);
     __builtin_memset(c->fpu->scratch, 0, ENV32);
     __builtin_memcpy(c->fpu->scratch, env, 12);

@@ -209,6 +209,7 @@ static void run_fxrstor(Cpu *c, const Insn *i)
     copy(c->fpu->image + FX_XMM, in + FX_XMM, wide_mode(c) ? 256 : 128);
     mark(c, 0, true);
     mark(c, 1, true);
+    fpu_live(c); /* the host puts reserved bits right */
 }
 
 /* ---- XSAVE ---- */
@@ -417,6 +418,7 @@ static void run_xrstor(Cpu *c, const Insn *i)
             component_in(c, n, in + a.offset[n], bv >> n & 1);
         }
     }
+    fpu_live(c);
 }
 
 /* ---- MXCSR, XCR0 ---- */

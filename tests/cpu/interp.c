@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The interpreter as one side of the comparison: a vCPU at CPL 3 behind page tables that map
+ * native.h's areas at their own addresses. There is no IDT, so the first exception (which the INT3
+ * behind the instruction raises at the latest) ends in a triple fault, and the list of the last
+ * exceptions tells how it began; registers and memory are as the exception found them.
+ */
+#include "tests/cpu/interp.h"
+
+#include "target/i386/decode/table.h"
+#include "target/i386/model.h"
+#include "target/i386/rt/fpu.h"
+#include "target/i386/rt/host.h"
+#include "target/i386/rt/stub_host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { ERROR_IDT = 2 }; /* SDM volume 3, "Error code" */
+
+enum {
+    ARENA_BYTES = 4 << 20,
+    TABLES = 6,
+    AREAS = 5,
+    TABLE_BASE = 0x1000,
+    PTE_P = 1,
+    PTE_W = 2,
+    PTE_U = 4,
+    PTE_AD = 0x60
+};
+
+#define PTE_NX (1ull << 63)
+
+typedef struct Area {
+    uint32_t base, bytes;
+    uint8_t *host;
+    CodePage code[2];
+} Area;
+
+struct Interp {
+    Cpu *c;
+    void *arena;
+    X86Features features;
+    Area area[AREAS];
+    Selectors selectors[3];
+};
+
+/* The callbacks get the Cpu only; it leads back here through c->vcpu. */
+static Area *area_of(Interp *t, uint64_t at)
+{
+    for (unsigned n = 0; n < AREAS; n++) {
+        if (at - t->area[n].base < t->area[n].bytes) {
+            return &t->area[n];
+        }
+    }
+    return NULL;
+}
+
+static void host_page(Cpu *c, uint64_t phys, PhysPage *out)
+{
+    Area *a = area_of(c->vcpu, phys);
+
+    memset(out, 0, sizeof *out);
+    out->phys = phys;
+    if (a) {
+        out->host = a->host + (phys - a->base);
+        out->code = &a->code[(phys - a->base) / GUEST_PAGE % 2];
+    }
+}
+
+static uint64_t no_read(Cpu *c, uint64_t phys, unsigned size)
+{
+    return ~0ull;
+}
+
+static void no_write(Cpu *c, uint64_t phys, uint64_t value, unsigned size)
+{
+}
+
+static uint32_t no_port_read(Cpu *c, uint16_t port, unsigned size)
+{
+    return ~0u;
+}
+
+static void no_port_write(Cpu *c, uint16_t port, uint32_t value, unsigned size)
+{
+}
+
+static void no_dirty(Cpu *c, const PhysPage *page, unsigned offset, unsigned size)
+{
+}
+
+static void code_page(Cpu *c, CodePage *page)
+{
+    tlb_drop_writes(c);
+}
+
+static void exclusive(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque)
+{
+    fn(c, opaque);
+}
+
+static bool no_msr_read(Cpu *c, uint32_t index, uint64_t *value)
+{
+    return false;
+}
+
+static bool no_msr_write(Cpu *c, uint32_t index, uint64_t value)
+{
+    return false;
+}
+
+static uint8_t no_tpr(Cpu *c)
+{
+    return 0;
+}
+
+static void no_set_tpr(Cpu *c, uint8_t tpr)
+{
+}
+
+static uint64_t tsc(Cpu *c)
+{
+    return 0;
+}
+
+static bool no_random(Cpu *c, uint64_t *value)
+{
+    return false;
+}
+
+static void no_cpuid(Cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+    memset(out, 0, 16);
+}
+
+static void no_unimplemented(Cpu *c, const char *what, uint64_t value)
+{
+}
+
+static void no_smm(Cpu *c)
+{
+}
+
+static const RtHost host = {
+    .page = host_page,
+    .mmio_read = no_read,
+    .mmio_write = no_write,
+    .port_read = no_port_read,
+    .port_write = no_port_write,
+    .dirty = no_dirty,
+    .code_page = code_page,
+    .exclusive = exclusive,
+    .apic_msr_read = no_msr_read,
+    .apic_msr_write = no_msr_write,
+    .tpr = no_tpr,
+    .set_tpr = no_set_tpr,
+    .tsc = tsc,
+    .random = no_random,
+    .cpuid = no_cpuid,
+    .unimplemented = no_unimplemented,
+    .smm_changed = no_smm,
+};
+
+/* ---- setting up ---- */
+
+static void put64(Interp *t, uint64_t phys, uint64_t value)
+{
+    memcpy(interp_memory(t, phys), &value, 8);
+}
+
+static void map_pages(Interp *t, unsigned table, uint32_t base, uint32_t bytes, uint64_t rights)
+{
+    uint64_t at = TABLE_BASE + table * GUEST_PAGE;
+
+    put64(t, TABLE_BASE + 2 * GUEST_PAGE + (base >> 21) * 8, at | PTE_P | PTE_W | PTE_U | PTE_AD);
+    for (uint32_t n = 0; n < bytes; n += GUEST_PAGE) {
+        put64(t, at + ((base + n) >> 12 & 511) * 8, (base + n) | PTE_P | PTE_U | PTE_AD | rights);
+    }
+}
+
+static void make_areas(Interp *t)
+{
+    static const Area areas[AREAS] = {{TABLE_BASE, TABLES * GUEST_PAGE},
+                                      {CODE_BASE, CODE_BYTES},
+                                      {DATA_BASE, DATA_BYTES},
+                                      {READ_BASE, READ_BYTES},
+                                      {STACK_BASE, STACK_BYTES}};
+
+    for (unsigned n = 0; n < AREAS; n++) {
+        t->area[n] = areas[n];
+        t->area[n].host = aligned_alloc(GUEST_PAGE, areas[n].bytes);
+        memset(t->area[n].host, 0, areas[n].bytes);
+    }
+    for (unsigned n = 0; n < READ_BYTES; n++) {
+        *interp_memory(t, READ_BASE + n) = n * 7;
+    }
+    put64(t, TABLE_BASE, (TABLE_BASE + GUEST_PAGE) | PTE_P | PTE_W | PTE_U | PTE_AD);
+    put64(t, TABLE_BASE + GUEST_PAGE,
+          (TABLE_BASE + 2 * GUEST_PAGE) | PTE_P | PTE_W | PTE_U | PTE_AD);
+    map_pages(t, 3, CODE_BASE, CODE_BYTES, PTE_W);
+    map_pages(t, 4, DATA_BASE, DATA_BYTES, PTE_W | PTE_NX);
+    map_pages(t, 4, READ_BASE, READ_BYTES, PTE_NX);
+    map_pages(t, 5, STACK_BASE, STACK_BYTES, PTE_W | PTE_NX);
+}
+
+Interp *interp_new(void)
+{
+    Interp *t = calloc(1, sizeof *t);
+    Error *err = NULL;
+    Cpu *c;
+
+    make_areas(t);
+    model_offered(&t->features);
+    t->c = c = mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    t->arena = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    c->host = &host;
+    c->vcpu = t;
+    c->features = &t->features;
+    c->phys_bits = 40;
+    c->linear_bits = 48;
+    if (!fpu_host_new(c, &err) || !fpu_host_attach(c, &err)) {
+        fprintf(stderr, "%s\n", error_text(err));
+        exit(1);
+    }
+    rt_init(c, t->arena, ARENA_BYTES);
+    rt_reset(c, false, true);
+    return t;
+}
+
+void interp_free(Interp *t)
+{
+    fpu_host_detach(t->c);
+    fpu_host_free(t->c);
+    munmap(t->c, sizeof *t->c);
+    munmap(t->arena, ARENA_BYTES);
+    for (unsigned n = 0; n < AREAS; n++) {
+        free(t->area[n].host);
+    }
+    free(t);
+}
+
+bool interp_supports(Interp *t, const Insn *i)
+{
+    return insn_supported(&t->features, i);
+}
+
+uint8_t *interp_memory(Interp *t, uint64_t linear)
+{
+    Area *a = area_of(t, linear);
+
+    return a ? a->host + (linear - a->base) : NULL;
+}
+
+void interp_code_written(Interp *t, uint64_t linear, unsigned bytes)
+{
+    Area *a = area_of(t, linear);
+    uint64_t at = linear - a->base;
+
+    code_written(&a->code[at / GUEST_PAGE % 2], at % GUEST_PAGE, bytes);
+}
+
+/* ---- running ---- */
+
+static void set_segment(X86Segment *s, uint16_t selector, CodeSize code, bool is_code,
+                        uint32_t base)
+{
+    s->selector = selector;
+    s->base = code == CODE_16 ? base : 0;
+    s->limit = code == CODE_16 ? 0xffff : ~0u;
+    s->attr = ATTR_P | ATTR_DPL | ATTR_S | ATTR_ACCESSED | ATTR_WRITE_READ |
+              (is_code ? ATTR_CODE : 0) | (code == CODE_16 ? 0 : ATTR_G) |
+              (code == CODE_64 && is_code ? ATTR_L
+               : code == CODE_16          ? 0
+                                          : ATTR_DB);
+}
+
+static void load_state(Interp *t, CodeSize code, const CpuRegs *regs)
+{
+    X86State *s = &t->c->s;
+    Selectors sel = native_selectors(code);
+    uint8_t *image = t->c->fpu->image;
+
+    memcpy(s->gpr, regs->gpr, sizeof s->gpr);
+    s->rip = regs->rip;
+    s->rflags = regs->rflags | FLAG_ONE;
+    set_segment(&s->seg[SEG_CS], sel.cs, code, true, CODE_BASE);
+    set_segment(&s->seg[SEG_SS], sel.ss, code, false, STACK_BASE);
+    set_segment(&s->seg[SEG_DS], sel.ds, code, false, DATA_BASE);
+    set_segment(&s->seg[SEG_ES], sel.ds, code, false, DATA_BASE);
+    s->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
+    s->cr3 = TABLE_BASE;
+    s->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_FSGSBASE;
+    s->efer = EFER_LME | EFER_LMA | EFER_SCE | EFER_NXE;
+    s->xcr0 = XSTATE_X87 | XSTATE_SSE | (t->c->fpu->save_mask & XSTATE_AVX);
+    s->activity = CPU_RUNNING;
+    s->idtr.limit = 0;
+    s->seg[SEG_TR] = (X86Segment){.attr = ATTR_P | 11}; /* no room for a map of ports */
+    fpu_drop(t->c);
+    memcpy(image, regs->fpu, t->c->fpu->save_mask ? FPU_BYTES : FX_BYTES);
+    fpu_store_image(t->c);
+    s->fpu.fop = *(uint16_t *)(regs->fpu + FX_FOP);
+    s->fpu.fip = *(uint64_t *)(regs->fpu + FX_FIP);
+    s->fpu.fdp = *(uint64_t *)(regs->fpu + FX_FDP);
+    s->fpu.fcs = s->fpu.fds = 0;
+}
+
+static void store_state(Interp *t, Outcome *out)
+{
+    X86State *s = &t->c->s;
+
+    memcpy(out->regs.gpr, s->gpr, sizeof s->gpr);
+    out->regs.rflags = s->rflags;
+    gate_out(t->c);
+    memcpy(out->regs.fpu, t->c->fpu->image, FPU_BYTES);
+    memcpy(out->regs.fpu + FX_FOP, &s->fpu.fop, 2);
+    memcpy(out->regs.fpu + FX_FIP, &s->fpu.fip, 8);
+    memcpy(out->regs.fpu + FX_FDP, &s->fpu.fdp, 8);
+}
+
+void interp_run(Interp *t, CodeSize code, const CpuRegs *regs, Outcome *out)
+{
+    Cpu *c = t->c;
+    const LastException *first = &c->last[0];
+
+    load_state(t, code, regs);
+    c->last_count = 0;
+    memset(c->last, 0, sizeof c->last);
+    rt_state_loaded(c);
+    for (unsigned n = 0; n < 100 && rt_run(c) != RT_SHUTDOWN; n++) {
+    }
+    store_state(t, out);
+    out->vector = first->vector;
+    out->error = first->has_error ? first->error : 0;
+    if (out->vector == EXC_GP && out->error & ERROR_IDT) { /* INT3, INTO: the gate is not there */
+        out->vector = out->error >> 3;
+        out->error = 0;
+    }
+    out->cr2 = first->vector == EXC_PF ? first->cr2 : 0;
+    out->regs.rip = first->rip;
+}

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cpu-tests: every user-mode instruction that the decoder knows and the host can run, natively and
+ * in the interpreter, with the same registers, flags, FPU and memory; both must end alike, faults
+ * included. Prints how many encodings and cases ran; a difference prints what went in and what
+ * came out. Options: --cases N (of each encoding), --seed N, --code 16|32|64, --op NAME, --all
+ * (go on after 40 differences).
+ */
+#include "target/i386/decode/table.h"
+#include "target/i386/state.h"
+#include "tests/cpu/gen.h"
+#include "tests/cpu/interp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_ROWS = 8192, MAX_SHOWN = 3 };
+
+typedef struct Run {
+    Random random;
+    Interp *interp;
+    unsigned cases, code;
+    const char *op;
+    uint64_t seed;
+    bool all, verbose, trace, chosen, failed;
+
+    Encoding e;
+    CpuRegs in;
+    Outcome native, ours;
+    unsigned long encodings, ran, differ, unsupported;
+    unsigned shown[OP_COUNT];
+    bool row_seen[MAX_ROWS];
+    char what[400]; /* the first difference of a case */
+} Run;
+
+/* ---- memory of both sides ---- */
+
+static void put_both(void *opaque, uint64_t linear, const void *bytes, unsigned count)
+{
+    Run *t = opaque;
+
+    memcpy((void *)(uintptr_t)linear, bytes, count);
+    memcpy(interp_memory(t->interp, linear), bytes, count);
+}
+
+static void put_code(Run *t, bool instruction)
+{
+    uint8_t code[64];
+
+    memset(code, 0xcc, sizeof code);
+    if (instruction) {
+        memcpy(code, t->e.bytes, t->e.insn.len);
+    }
+    put_both(t, CODE_AT, code, sizeof code);
+    interp_code_written(t->interp, CODE_AT, sizeof code);
+}
+
+static void differ(Run *t, const char *name, unsigned n, uint64_t native, uint64_t ours)
+{
+    size_t used = strlen(t->what);
+
+    snprintf(t->what + used, sizeof t->what - used, " %s%.0d: host %#llx, ours %#llx;", name, n,
+             (unsigned long long)native, (unsigned long long)ours);
+}
+
+/* AMD's processors show a bit in MXCSR_MASK that ours do not. */
+static void mxcsr_mask(Run *t, uint8_t *native, uint8_t *ours)
+{
+    RowFpu kind = insn_row(&t->e.insn)->fpu;
+
+    if ((kind == ROW_FPU_FXSAVE || kind == ROW_FPU_XSAVE) && native[2] == 2 && !ours[2]) {
+        ours[2] = 2;
+    }
+}
+
+static void compare_memory(Run *t, uint64_t base, unsigned bytes)
+{
+    uint8_t *native = (uint8_t *)(uintptr_t)base, *ours = interp_memory(t->interp, base);
+
+    if (t->e.operand >= base && t->e.operand + 31 < base + bytes) {
+        mxcsr_mask(t, native + (t->e.operand - base) + 28, ours + (t->e.operand - base) + 28);
+    }
+    if (t->chosen) {
+        memcpy(ours, native, bytes);
+    }
+    if (!memcmp(native, ours, bytes)) {
+        return;
+    }
+    for (unsigned n = 0; n < bytes; n++) {
+        if (native[n] != ours[n]) {
+            char name[32];
+
+            snprintf(name, sizeof name, "byte at %#llx", (unsigned long long)base + n);
+            differ(t, name, 0, native[n], ours[n]);
+            break;
+        }
+    }
+    memcpy(ours, native, bytes);
+}
+
+/* ---- registers ---- */
+
+static uint64_t word(const uint8_t *at, unsigned bytes)
+{
+    uint64_t v = 0;
+
+    memcpy(&v, at, bytes);
+    return v;
+}
+
+/* Components that are as INIT leaves them may hold anything. */
+static void normalize(uint8_t *image)
+{
+    static const uint8_t initial[] = {0x7f, 0x03};
+
+    if (!(image[512] & 1)) {
+        memset(image, 0, 24);
+        memset(image + 32, 0, 128);
+        memcpy(image, initial, 2);
+    }
+    if (!(image[512] & 2)) {
+        memset(image + 160, 0, 256);
+    }
+    if (!(image[512] & 4)) {
+        memset(image + 576, 0, 256);
+    }
+}
+
+static void compare_fpu(Run *t)
+{
+    static const struct {
+        const char *name;
+        uint8_t at, bytes;
+    } head[] = {{"fcw", 0, 2}, {"fsw", 2, 2},  {"ftw", 4, 1},   {"fop", 6, 2},
+                {"fip", 8, 8}, {"fdp", 16, 8}, {"mxcsr", 24, 4}};
+    uint8_t *a = t->native.regs.fpu, *b = t->ours.regs.fpu;
+
+    normalize(a);
+    normalize(b);
+    for (unsigned n = 0; n < sizeof head / sizeof *head; n++) {
+        /* AMD's processors forget the pointers when no exception is pending. */
+        bool forgotten = n >= 3 && n <= 5 && !(a[2] & 0x80);
+
+        if (!forgotten &&
+            word(a + head[n].at, head[n].bytes) != word(b + head[n].at, head[n].bytes)) {
+            differ(t, head[n].name, 0, word(a + head[n].at, head[n].bytes),
+                   word(b + head[n].at, head[n].bytes));
+        }
+    }
+    for (unsigned n = 0; n < 16; n++) {
+        unsigned st = 32 + 16 * (n / 2) + 8 * (n & 1), bytes = n & 1 ? 2 : 8;
+
+        if (word(a + st, bytes) != word(b + st, bytes)) {
+            differ(t, n & 1 ? "st.high " : "st.low ", n / 2, word(a + st, bytes),
+                   word(b + st, bytes));
+        }
+    }
+    for (unsigned n = 0; n < 32; n++) {
+        if (word(a + 160 + 8 * n, 8) != word(b + 160 + 8 * n, 8)) {
+            differ(t, n & 1 ? "xmm.high " : "xmm.low ", n / 2, word(a + 160 + 8 * n, 8),
+                   word(b + 160 + 8 * n, 8));
+        }
+        if (word(a + 576 + 8 * n, 8) != word(b + 576 + 8 * n, 8)) {
+            differ(t, n & 1 ? "ymm.high " : "ymm.low ", n / 2, word(a + 576 + 8 * n, 8),
+                   word(b + 576 + 8 * n, 8));
+        }
+    }
+}
+
+static uint64_t flags_compared(const Insn *i)
+{
+    return (FLAGS_ARITH | FLAG_DF | FLAG_AC | FLAG_NT | FLAG_ID) &
+           ~(uint64_t)insn_row(i)->undefined;
+}
+
+/* Which part of their operand faults first is the processor's choice. */
+static bool many_accesses(const Insn *i)
+{
+    switch (i->op) {
+    case OP_FNSTENV:
+    case OP_FNSAVE:
+    case OP_FLDENV:
+    case OP_FRSTOR:
+    case OP_MASKMOVQ:
+    case OP_MASKMOVDQU:
+    case OP_VMASKMOVDQU:
+        return true;
+    default:
+        return insn_row(i)->fpu == ROW_FPU_FXSAVE || insn_row(i)->fpu == ROW_FPU_XSAVE;
+    }
+}
+
+/* With a fault in the middle AMD's processors keep the flags of the last element, and look at the
+ * other operand first. */
+static bool repeated_compare(const Insn *i)
+{
+    return i->op == OP_CMPS || i->op == OP_SCAS;
+}
+
+/* AMD's processors let operands of SHA be unaligned, look for the page of a MASKMOV that stores
+ * nothing and for its alignment, report alignment before the stack's limit, and clear the upper
+ * half of a selector pushed as 32 bits; what a faulting PUSHA has written, and whether the stack or
+ * the target of a CALL is looked at first, is anyone's choice. INTO is a trap: the interpreter's
+ * address is before it. */
+static bool choice_of_vendor(const Insn *i, uint8_t native, uint8_t ours)
+{
+    bool maskmov = i->op == OP_MASKMOVQ || i->op == OP_MASKMOVDQU || i->op == OP_VMASKMOVDQU;
+
+    return (insn_row(i)->feature == FEATURE_SHA_NI && ours == EXC_GP) ||
+           (maskmov && (native == EXC_PF || native == EXC_AC)) ||
+           (insn_row(i)->attr & ROW_ALIGN && native == EXC_GP && ours == EXC_SS) ||
+           (i->op == OP_PUSH_SEG && i->opsize == 4) || i->op == OP_INTO ||
+           (i->op == OP_PUSHA && native != EXC_BP) ||
+           (i->op == OP_CALL && native == EXC_PF && ours == EXC_GP) ||
+           (insn_row(i)->fpu == ROW_FPU_FXSAVE && native == EXC_AC && ours == EXC_GP);
+}
+
+static void compare_registers(Run *t)
+{
+    const Outcome *a = &t->native, *b = &t->ours;
+    uint64_t flags = flags_compared(&t->e.insn);
+
+    if (repeated_compare(&t->e.insn) && a->vector != EXC_BP && b->vector != EXC_BP) {
+        return;
+    }
+    if (choice_of_vendor(&t->e.insn, a->vector, b->vector)) {
+        t->chosen = true;
+        return;
+    }
+    if (a->vector != b->vector) {
+        differ(t, "vector", 0, a->vector, b->vector);
+        return;
+    }
+    /* Linux says of its own addresses that they are there. */
+    if ((a->error ^ b->error) & ~(uint64_t)(a->cr2 >> 63)) {
+        differ(t, "error", 0, a->error, b->error);
+    }
+    if ((a->cr2 ^ b->cr2) & (many_accesses(&t->e.insn) ? ~0xfffull : ~0ull)) {
+        differ(t, "cr2", 0, a->cr2, b->cr2);
+    }
+    if (a->regs.rip != b->regs.rip) {
+        differ(t, "rip", 0, a->regs.rip, b->regs.rip);
+    }
+    if ((a->regs.rflags ^ b->regs.rflags) & flags) {
+        differ(t, "flags", 0, a->regs.rflags & flags, b->regs.rflags & flags);
+    }
+    for (unsigned n = 0; n < (t->e.code == CODE_64 ? 16 : 8); n++) {
+        uint64_t mask = t->e.code == CODE_64 ? ~0ull : 0xffffffff;
+
+        if ((a->regs.gpr[n] ^ b->regs.gpr[n]) & mask) {
+            differ(t, "gpr ", n, a->regs.gpr[n], b->regs.gpr[n]);
+        }
+    }
+}
+
+/* ---- a case ---- */
+
+static void show(Run *t)
+{
+    const Insn *i = &t->e.insn;
+    static const char *const bits[] = {"16", "32", "64"};
+
+    t->differ++;
+    if (t->shown[i->op]++ >= MAX_SHOWN && !t->all) {
+        return;
+    }
+    printf("differs: %s-bit %s ", bits[t->e.code], op_names[i->op]);
+    for (unsigned n = 0; n < i->len; n++) {
+        printf("%02x", t->e.bytes[n]);
+    }
+    printf(":%s\n", t->what);
+    if (t->verbose) {
+        for (unsigned n = 0; n < 16; n++) {
+            printf("   gpr %u = %#llx\n", n, (unsigned long long)t->in.gpr[n]);
+        }
+        printf("   flags = %#llx, vector %u, rip %#llx\n", (unsigned long long)t->in.rflags,
+               t->native.vector, (unsigned long long)t->native.regs.rip);
+    }
+}
+
+static void run_case(Run *t)
+{
+    operands_make(&t->random, &t->e, &t->in, put_both, t);
+    if (decode(t->e.code, t->e.bytes, 15, &t->e.insn) != DECODE_OK) {
+        return; /* a displacement made another instruction of it */
+    }
+    put_code(t, true);
+    if (t->trace) {
+        for (unsigned n = 0; n < t->e.insn.len; n++) {
+            fprintf(stderr, "%02x", t->e.bytes[n]);
+        }
+        fprintf(stderr, " %s\n", op_names[t->e.insn.op]);
+    }
+    native_run(t->e.code, &t->in, &t->native);
+    interp_run(t->interp, t->e.code, &t->in, &t->ours);
+    put_code(t, false);
+    t->what[0] = 0;
+    t->chosen = false;
+    compare_registers(t);
+    if (!t->chosen) {
+        compare_fpu(t);
+    }
+    compare_memory(t, DATA_BASE, DATA_BYTES);
+    compare_memory(t, STACK_BASE, STACK_BYTES);
+    t->ran++;
+    if (t->what[0]) {
+        show(t);
+    }
+}
+
+static void run_code_size(Run *t, CodeSize code)
+{
+    Shape s = {.code = code};
+
+    do {
+        if (!encoding_make(&t->random, &s, &t->e)) {
+            continue;
+        }
+        if (t->op && strcmp(t->op, op_names[t->e.insn.op])) {
+            continue;
+        }
+        if (!interp_supports(t->interp, &t->e.insn)) {
+            t->unsupported++;
+            continue;
+        }
+        t->encodings++;
+        t->row_seen[t->e.insn.row % MAX_ROWS] = true;
+        for (unsigned n = 0; n < t->cases; n++) {
+            run_case(t);
+        }
+    } while (shape_next(&s));
+}
+
+static unsigned rows_seen(const Run *t)
+{
+    unsigned rows = 0;
+
+    for (unsigned n = 0; n < MAX_ROWS; n++) {
+        rows += t->row_seen[n];
+    }
+    return rows;
+}
+
+static void run_and_report(Run *t, CodeSize code, const char *name)
+{
+    t->encodings = t->ran = t->differ = t->unsupported = 0;
+    memset(t->row_seen, 0, sizeof t->row_seen);
+    t->random.state = t->seed;
+    run_code_size(t, code);
+    printf("%s cpu: %s-bit code: %lu cases of %lu encodings (%u of the table's %u rows, seed %llu) "
+           "agree with the host",
+           t->differ || !t->ran ? "FAIL" : "ok", name, t->ran - t->differ, t->encodings,
+           rows_seen(t), decode_rows, (unsigned long long)t->seed);
+    t->failed |= t->differ || !t->ran;
+    printf(t->differ ? ", %lu differ\n" : "\n", t->differ);
+    fflush(stdout);
+}
+
+static bool options(Run *t, int argc, char **argv)
+{
+    for (int n = 1; n < argc; n++) {
+        const char *value = n + 1 < argc ? argv[n + 1] : "";
+
+        if (!strcmp(argv[n], "--all")) {
+            t->all = true;
+        } else if (!strcmp(argv[n], "--verbose")) {
+            t->verbose = true;
+        } else if (!strcmp(argv[n], "--trace")) {
+            t->trace = true;
+        } else if (!strcmp(argv[n], "--cases")) {
+            t->cases = atoi(value), n++;
+        } else if (!strcmp(argv[n], "--seed")) {
+            t->seed = strtoull(value, NULL, 0), n++;
+        } else if (!strcmp(argv[n], "--code")) {
+            t->code = atoi(value), n++;
+        } else if (!strcmp(argv[n], "--op")) {
+            t->op = value, n++;
+        } else {
+            fprintf(stderr, "cpu-tests: unknown option %s\n", argv[n]);
+            return false;
+        }
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    Run *t = calloc(1, sizeof *t);
+    const char *why = NULL;
+    bool legacy, failed;
+
+    t->cases = 2;
+    t->seed = 1;
+    if (!options(t, argc, argv)) {
+        return 2;
+    }
+    t->interp = interp_new();
+    if (!native_open(
+            &why)) { /* after interp_new: both want the signals, and native passes them on */
+        printf("skip cpu: %s\n", why);
+        return 0;
+    }
+    legacy = native_open_legacy(&why);
+    memset((void *)CODE_BASE, 0xcc, CODE_BYTES);
+    memset(interp_memory(t->interp, CODE_BASE), 0xcc, CODE_BYTES);
+    if (!t->code || t->code == 64) {
+        run_and_report(t, CODE_64, "64");
+    }
+    for (CodeSize code = CODE_16; code <= CODE_32; code++) {
+        if (t->code && t->code != (code == CODE_16 ? 16 : 32)) {
+            continue;
+        }
+        if (legacy) {
+            run_and_report(t, code, code == CODE_16 ? "16" : "32");
+        } else {
+            printf("skip cpu: %s-bit code: %s\n", code == CODE_16 ? "16" : "32", why);
+        }
+    }
+    failed = t->failed;
+    interp_free(t->interp);
+    free(t);
+    return failed;
+}
