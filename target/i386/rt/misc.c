@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What is left of the integer instructions: BCD arithmetic, flag bits, BOUND, SALC, NOP and hints,
- * fences, cache line flushes, MOVDIRI and MOVDIR64B, RDRAND and RDSEED, UD (SDM volume 2).
+ * fences, cache line flushes, MOVDIRI, MOVDIR64B and CLZERO, RDRAND and RDSEED, UD (SDM volume 2).
  * Not modelled: caches, so flushing only checks the address; PAUSE takes no time.
  */
 #include "target/i386/rt/host.h"
@@ -161,6 +161,15 @@ RUN(movdir64b)
     mem_write_block(c, seg_linear(c, SEG_ES, to, 64, true), line, 64, ACCESS_WRITE);
 }
 
+/* The 64 bytes around seg:rAX (APM volume 3, CLZERO). */
+RUN(clzero)
+{
+    static const uint64_t line[8];
+    uint64_t to = addr_wrap(c->s.gpr[R_AX], i->addrsize) & ~63ull;
+
+    mem_write_block(c, seg_linear(c, i->seg, to, 64, true), line, 64, ACCESS_WRITE);
+}
+
 /* ---- random numbers ---- */
 
 RUN(random_number)
@@ -218,6 +227,7 @@ InsnRun *bind_misc(Cpu *c, const Insn *i)
     case OP_CLWB:       return flush_line;
     case OP_MOVDIRI:    return movdiri;
     case OP_MOVDIR64B:  return movdir64b;
+    case OP_CLZERO:     return clzero;
     case OP_RDRAND:
     case OP_RDSEED:     return random_number;
     case OP_UD0:
