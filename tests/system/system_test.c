@@ -142,3 +142,13 @@ TEST("guest program: paging: rights, sizes, accessed and dirty bits, error codes
 {
     program_check("paging.bin", 40);
 }
+
+TEST("guest program: task switches")
+{
+    program_check("task.bin", 31);
+}
+
+TEST("guest program: virtual-8086 mode and its extensions")
+{
+    program_check("v86.bin", 35);
+}
