@@ -645,13 +645,16 @@ static void set_vector(const Decoding *d, Insn *i)
     i->mask = d->aaa;
 }
 
+/* The pp field of VEX and EVEX, as the prefix it stands for. */
+static const uint8_t compressed[4] = {0, PREFIX_OPSIZE, PREFIX_REP, PREFIX_REPNE};
+
 static void set_common(const Decoding *d, const InsnRow *row, Insn *i)
 {
     i->row = (uint16_t)(row - decode_table);
     i->op = row->op;
     i->opsize = d->opsize;
     i->addrsize = d->addrsize;
-    i->prefix = d->prefix;
+    i->prefix = d->prefix | (d->space == SPACE_LEGACY ? 0 : compressed[d->pp]);
     i->seg = SEG_DS;
     i->base = i->index = REG_NONE;
     i->opcode = d->opcode;

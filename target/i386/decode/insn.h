@@ -57,7 +57,7 @@ typedef struct Insn {
     uint8_t len;      /* bytes, 1 to 15                                                      */
     uint8_t opsize;   /* effective operand size in bytes: 1, 2, 4, 8                         */
     uint8_t addrsize; /* 2, 4, 8                                                             */
-    uint8_t prefix;   /* PREFIX_                                                             */
+    uint8_t prefix;   /* PREFIX_, the one that VEX.pp or EVEX.pp stands for included         */
     uint8_t seg;      /* SEG_ of the memory operand, override and rBP/rSP rule applied       */
     uint8_t base, index, scale; /* base, index: register, REG_IP or REG_NONE; scale: shift   */
     int32_t disp;     /* compressed displacements of EVEX already scaled                     */
