@@ -31,7 +31,7 @@ static GPtrArray *classes(Wanted *wanted)
 
 static bool is_device(const Class *c)
 {
-    return class_is(c, &Device_class);
+    return class_is(c, &Device_class) && !((const DeviceClass *)c)->onboard;
 }
 
 /* Made by -object: whatever can be completed and has no option of its own. */
@@ -42,7 +42,7 @@ static bool is_object(const Class *c)
     while (at && !at->complete) {
         at = at->parent;
     }
-    return at && !is_device(c) && !g_str_has_prefix(c->name, "chardev-");
+    return at && !class_is(c, &Device_class) && !g_str_has_prefix(c->name, "chardev-");
 }
 
 static bool is_machine(const Class *c)

@@ -58,6 +58,17 @@ static Opts *listed(GPtrArray *list, const char *arg, const char *implied, bool 
     return o;
 }
 
+const Class *device_class(const char *driver, Error **err)
+{
+    const Class *c = class_choose(driver, &Device_class, "device", err);
+
+    if (c && ((const DeviceClass *)c)->onboard) {
+        error_set(err, "%s is a part of boards and cannot be added", driver);
+        return NULL;
+    }
+    return c;
+}
+
 bool take_device(Plan *p, const Option *o, const char *arg, Error **err)
 {
     Opts *d = listed(p->devices, arg, "driver", false, err);
@@ -70,7 +81,7 @@ bool take_device(Plan *p, const Option *o, const char *arg, Error **err)
         opts_free(d);
         return p->answer;
     }
-    return d && class_choose(driver, &Device_class, "device", err);
+    return d && device_class(driver, err);
 }
 
 const Class *object_class(const char *type, Error **err)

@@ -79,9 +79,10 @@ TEST("options: short forms expand to properties of the machine")
 
 TEST("options: devices, objects and globals are kept in order, in both syntaxes")
 {
-    expands("-device isa-debugcon,id=a -global apic.x=1 -device {\"driver\":\"hpet\",\"id\":\"b\"}",
-            "-machine pc\n-global driver=apic,property=x,value=1\n"
-            "-device isa-debugcon,id=a\n-device hpet,id=b\n");
+    expands(
+        "-device isa-debugcon,id=a -global apic.x=1 -device {\"driver\":\"pvpanic\",\"id\":\"b\"}",
+        "-machine pc\n-global driver=apic,property=x,value=1\n"
+        "-device isa-debugcon,id=a\n-device pvpanic,id=b\n");
     expands("-object memory-backend-ram,id=m,size=1M",
             "-machine pc\n-object memory-backend-ram,id=m,size=1M\n");
 }

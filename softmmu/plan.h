@@ -57,7 +57,8 @@ char *plan_print(const Plan *p); /* one option a line; the caller frees it */
 const Option *option_find(const char *name, Error **err);
 char *options_help(void);
 
-/* The class of an object that -object makes. */
+/* The class of a device that -device makes; of an object that -object makes. */
+const Class *device_class(const char *driver, Error **err);
 const Class *object_class(const char *type, Error **err);
 
 /* Takers, by subject: options_machine.c, options_object.c. */

@@ -312,7 +312,7 @@ static const char *address(Opts *o, const Class *class)
 
 static bool make_device(Machine *m, Opts *o, unsigned anon, Error **err)
 {
-    const Class *class = class_choose(opts_text(o, "driver"), &Device_class, "device", err);
+    const Class *class = device_class(opts_text(o, "driver"), err);
     const char *id = opts_text(o, "id"), *bus_name = opts_text(o, "bus"), *addr;
     g_autofree char *name = id ? g_strdup(id) : g_strdup_printf("device[%u]", anon);
     Object *keeper;

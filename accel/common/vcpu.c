@@ -215,6 +215,7 @@ static const StateField vcpu_state[] = {
 
 const DeviceClass Vcpu_class = {
     .class = {"x86-cpu", "a virtual CPU", &Device_class.class, sizeof(Vcpu), vcpu_props},
+    .onboard = true,
     .state = vcpu_state,
     .pins = vcpu_pins,
     .realize = METHOD(Vcpu, vcpu_realize),

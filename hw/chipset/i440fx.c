@@ -213,6 +213,7 @@ const PciDeviceClass I440fx_class = {
         {
             .class = {"i440FX", "host bridge of the PC", &PciDevice_class.device.class,
                       sizeof(I440fx)},
+            .onboard = true,
             .state = i440fx_state,
             .realize = METHOD(I440fx, i440fx_realize),
             .unrealize = i440fx_unrealize,
@@ -231,5 +232,6 @@ CLASS(I440fx);
 
 const DeviceClass I440fxHost_class = {
     .class = {"i440FX-pcihost", "PCI root of the PC", &PciHost_class.class, sizeof(I440fxHost)},
+    .onboard = true,
 };
 CLASS(I440fxHost);

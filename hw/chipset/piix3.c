@@ -128,6 +128,7 @@ const PciDeviceClass Piix3_class = {
     .device =
         {
             .class = {"PIIX3", "PCI to ISA bridge", &PciDevice_class.device.class, sizeof(Piix3)},
+            .onboard = true,
             .state = piix3_state,
             .pins = piix3_pins,
             .realize = METHOD(Piix3, piix3_realize),

@@ -208,6 +208,7 @@ const PciDeviceClass Piix4Pm_class = {
         {
             .class = {"PIIX4_PM", "ACPI power management of the PC", &PciDevice_class.device.class,
                       sizeof(Piix4Pm), piix4_props},
+            .onboard = true,
             .state = piix4_state,
             .pins = piix4_pins,
             .realize = METHOD(Piix4Pm, piix4_realize),

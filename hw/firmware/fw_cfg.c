@@ -441,6 +441,7 @@ static const StateField fw_cfg_state[] = {
 const DeviceClass FwCfg_class = {
     .class = {"fw_cfg_io", "what firmware reads about the machine", &Device_class.class,
               sizeof(FwCfg), .init = fw_cfg_init, .finalize = fw_cfg_finalize},
+    .onboard = true,
     .state = fw_cfg_state,
     .realize = METHOD(FwCfg, fw_cfg_realize),
 };

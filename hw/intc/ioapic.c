@@ -189,6 +189,7 @@ static const Pin ioapic_pins[] = {
 
 const DeviceClass IoApic_class = {
     .class = {"ioapic", "I/O APIC", &Device_class.class, sizeof(IoApic), ioapic_props},
+    .onboard = true,
     .state = ioapic_state,
     .pins = ioapic_pins,
     .realize = METHOD(IoApic, ioapic_realize),

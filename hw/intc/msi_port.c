@@ -168,6 +168,7 @@ static const StateField port_state[] = {
 const DeviceClass MsiPort_class = {
     .class = {"msi-port", "where interrupt messages arrive", &Device_class.class, sizeof(MsiPort),
               .init = port_init, .finalize = port_finalize},
+    .onboard = true,
     .state = port_state,
     .realize = METHOD(MsiPort, port_realize),
 };

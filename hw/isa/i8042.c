@@ -328,6 +328,7 @@ static const Pin kbc_pins[] = {PIN_OUT(Kbc, irq), PIN_OUT(Kbc, a20), PIN_END};
 
 const DeviceClass Kbc_class = {
     .class = {"i8042", "keyboard controller", &Device_class.class, sizeof(Kbc)},
+    .onboard = true,
     .state = kbc_state,
     .pins = kbc_pins,
     .realize = METHOD(Kbc, kbc_realize),

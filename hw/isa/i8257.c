@@ -187,6 +187,7 @@ static const StateField dma_state[] = {
 
 const DeviceClass Dma_class = {
     .class = {"i8257", "DMA controllers", &Device_class.class, sizeof(Dma), .alias = "i8237"},
+    .onboard = true,
     .state = dma_state,
     .realize = METHOD(Dma, dma_realize),
     .reset = METHOD(Dma, dma_reset),

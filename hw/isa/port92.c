@@ -45,6 +45,7 @@ static const Pin port92_pins[] = {PIN_OUT(Port92, a20), PIN_END};
 
 const DeviceClass Port92_class = {
     .class = {"port92", "fast A20 gate and reset", &Device_class.class, sizeof(Port92)},
+    .onboard = true,
     .pins = port92_pins,
     .realize = METHOD(Port92, port92_realize),
     .settle = METHOD(Port92, port92_settle),

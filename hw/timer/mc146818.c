@@ -468,6 +468,7 @@ static const Pin rtc_pins[] = {PIN_OUT(Rtc, irq), PIN_END};
 const DeviceClass Rtc_class = {
     .class = {"mc146818rtc", "real-time clock and CMOS", &Device_class.class, sizeof(Rtc),
               rtc_props},
+    .onboard = true,
     .state = rtc_state,
     .pins = rtc_pins,
     .realize = METHOD(Rtc, rtc_realize),

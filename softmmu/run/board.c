@@ -129,6 +129,7 @@ char *machine_find_file(Machine *m, const char *name)
 
 /* clang-format off */
 static const char *const rtc_clocks[] = {"host", "rt", "vm", NULL};
+static const char *const irqchips[] = {"auto", "on", "off", "split", NULL};
 static const char *const driftfixes[] = {"none", "slew", NULL};
 
 const Prop machine_props[] = {
@@ -167,7 +168,8 @@ const Prop machine_props[] = {
     PROP_AS(Machine, "accel", config.accel, 0, "accelerators, the first that can be used, as kvm:tcg"),
     PROP_AS(Machine, "dump-guest-core", config.dump_core, 1, "the memory is part of core dumps"),
     PROP_AS(Machine, "mem-merge", config.mem_merge, 1, "the host may merge equal pages"),
-    PROP_AUTO(Machine, config.irqchip, "accepted: who owns the interrupt controllers is the engine's", .name = "kernel-irqchip"),
+    PROP_ENUM(Machine, config.irqchip, 0, irqchips,
+              "accepted: who owns the interrupt controllers is the engine's", .name = "kernel-irqchip"),
     PROP_END,
 };
 /* clang-format on */

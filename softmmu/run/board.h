@@ -79,7 +79,7 @@ typedef struct MachineConfig {
     bool nographic;                       /* fw_cfg etc/sercon-port, no VGA   */
     char *accel;                          /* -machine accel=, NULL: none           */
     bool dump_core, mem_merge;            /* hints for the memory       */
-    OnOffAuto irqchip;                    /* kernel-irqchip=            */
+    unsigned irqchip;                     /* kernel-irqchip=            */
     bool vga_none;                        /* no display adapter of the board  */
     bool nodefaults;
     bool no_reboot, no_shutdown, start_paused;

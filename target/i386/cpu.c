@@ -164,6 +164,7 @@ static const Pin x86_pins[] = {
 const DeviceClass X86Cpu_class = {
     .class = {"x86_64-cpu", "an x86 CPU of a named model", &Vcpu_class.class, sizeof(X86Cpu),
               x86_props, .init = x86_init, .finalize = x86_finalize},
+    .onboard = true,
     .state = x86_state,
     .pins = x86_pins,
     .realize = METHOD(X86Cpu, x86_realize),
