@@ -4,7 +4,8 @@
  * then the few rows of the opcode (decode_index.c, made by the build), then operands as the row
  * specifies them, by table look-up. General registers only, calls nothing.
  * Branches follow Intel's rules: 66 does not shorten near branches in 64-bit mode.
- * Not modelled: XOP, 3DNow!, EVEX maps 5 and 6 (AVX512-FP16), VIA PadLock, AMD's LOCK MOV CR0 for CR8.
+ * Not modelled: XOP, 3DNow!, EVEX maps 5 and 6 (AVX512-FP16), VIA PadLock, AMD's LOCK MOV CR0 for
+ * CR8.
  */
 #include "target/i386/decode/spec.h"
 #include "target/i386/state.h"
@@ -132,14 +133,12 @@ static bool take_prefixes(Decoding *d, uint8_t *b)
     }
 }
 
-static uint8_t mandatory(unsigned prefix)
-{
-    return prefix & PREFIX_REP ? 2 : prefix & PREFIX_REPNE ? 3 : prefix & PREFIX_OPSIZE ? 1 : 0;
-}
+/* Mandatory prefix, as VEX.pp, by PREFIX_LOCK, REP, REPNE, OPSIZE: F2 and F3 beat 66. */
+static const uint8_t mandatory[16] = {0, 0, 2, 2, 3, 3, 0, 0, 1, 1, 2, 2, 3, 3, 0, 0};
 
 static DecodeResult take_legacy(Decoding *d, uint8_t b)
 {
-    d->pp = mandatory(d->prefix);
+    d->pp = mandatory[d->prefix & 15];
     if (b == 0x0f) {
         d->map = 1;
         if (!take(d, &b)) {
@@ -244,17 +243,19 @@ static DecodeResult take_opcode(Decoding *d)
     return take_legacy(d, b);
 }
 
-static void set_sizes(Decoding *d, CodeSize code)
+/* Operand and address size by CodeSize and 66 (1), 67 (2), REX.W (4). */
+static const uint8_t size_table[3][8][2] = {
+    {{2, 2}, {4, 2}, {2, 4}, {4, 4}},
+    {{4, 4}, {2, 4}, {4, 2}, {2, 2}},
+    {{4, 8}, {2, 8}, {4, 4}, {2, 4}, {8, 8}, {8, 8}, {8, 4}, {8, 4}},
+};
+
+static inline void set_sizes(Decoding *d, CodeSize code)
 {
-    bool p66 = d->prefix & PREFIX_OPSIZE, p67 = d->prefix & PREFIX_ADDRSIZE;
-    if (code == CODE_64) {
-        d->opsize = d->rex & REX_W ? 8 : p66 ? 2 : 4;
-        d->addrsize = p67 ? 4 : 8;
-    } else {
-        bool wide = code == CODE_32;
-        d->opsize = wide != p66 ? 4 : 2;
-        d->addrsize = wide != p67 ? 4 : 2;
-    }
+    unsigned n = d->prefix >> 3 & 3; /* PREFIX_OPSIZE, PREFIX_ADDRSIZE */
+    n |= code == CODE_64 ? (d->rex & REX_W) >> 1 : 0;
+    d->opsize = size_table[code][n][0];
+    d->addrsize = size_table[code][n][1];
 }
 
 static uint32_t key_of(const Decoding *d)
@@ -304,6 +305,10 @@ static DecodeResult find_row(Decoding *d, Insn *i, unsigned *row)
             }
         }
     }
+    if (slot->flags & SLOT_PLAIN) {
+        *row = first;
+        return DECODE_OK;
+    }
     uint32_t key = key_of(d);
     for (const Candidate *c = &decode_candidates[first];; c++) {
         if ((key & c->mask) == c->value) {
@@ -318,6 +323,9 @@ static DecodeResult find_row(Decoding *d, Insn *i, unsigned *row)
 
 static void set_opsize(Decoding *d, uint32_t attr)
 {
+    if (!(attr & (ROW_BYTE | ROW_F64 | ROW_D64 | ROW_W64))) {
+        return;
+    }
     if (attr & ROW_BYTE) {
         d->opsize = 1;
     } else if (d->code64 && (attr & ROW_F64)) {
@@ -376,60 +384,66 @@ static unsigned size_of(const Decoding *d, unsigned vl, unsigned rule)
     }
 }
 
-static inline unsigned reg_of(const Decoding *d, unsigned src)
+/* Where register numbers come from: a byte for each SRC_. */
+static inline uint64_t registers_of(const Decoding *d)
 {
-    unsigned reg = d->modrm >> 3 & 7, rm = d->modrm & 7;
-    unsigned r = (d->rex & REX_R) << 1, b = (d->rex & REX_B) << 3;
-    unsigned vvvv = d->code64 ? d->vvvv : d->vvvv & 7;
-    switch (src) {
-    case SRC_REG:
-        return reg | r;
-    case SRC_RM:
-        return rm | b;
-    case SRC_REGV:
-        return reg | r | d->r2;
-    case SRC_RMV:
-        return rm | b | (d->space == SPACE_EVEX ? (d->rex & REX_X) << 3 : 0);
-    case SRC_REG3:
-        return reg;
-    case SRC_RM3:
-        return rm;
-    case SRC_OPC:
-        return (d->opcode & 7) | b;
-    case SRC_VVVV:
-        return vvvv | (d->code64 ? d->v2 : 0);
-    case SRC_VVVV3:
-        return vvvv & 7;
-    default:
-        return src; /* fixed */
+    uint64_t reg = d->modrm >> 3 & 7, rm = d->modrm & 7;
+    uint64_t r = reg | (d->rex & REX_R) << 1, b = (d->rex & REX_B) << 3;
+    uint64_t both = r | (rm | b) << 8;
+    uint64_t word = both | both << 16 | reg << 32 | rm << 40;
+    if (likely(d->space == SPACE_LEGACY)) {
+        return word | ((d->opcode & 7) | b) << 48;
     }
+    word |= (uint64_t)d->r2 << 16 | (uint64_t)(d->code64 ? d->vvvv | d->v2 : d->vvvv & 7) << 48;
+    return d->space == SPACE_EVEX ? word | (uint64_t)(d->rex & REX_X) << 27 : word;
 }
 
-/* Fills in the operands; returns what kind of immediate there is, and in *mem the size of the
- * memory operand (its first byte is the row's affair). */
-static unsigned set_operands(const Decoding *d, const InsnRow *row, Insn *i, unsigned *mem)
+static inline void set_operand(const Decoding *d, Insn *i, unsigned n, const Spec *spec,
+                               uint64_t registers)
 {
-    unsigned imm = IMM_NONE, mod3 = d->modrm >= 0xc0;
-    for (unsigned n = 0; n < 4 && row->spec[n]; n++) {
+    const SpecSide *side = &spec->side[d->modrm >= 0xc0];
+    unsigned kind = side->kind, size = side->size;
+    unsigned reg = kind == OPERAND_MEM ? 0 : spec->fixed + (uint8_t)(registers >> spec->shift);
+    size = size == SIZE_V ? d->opsize : size;
+    if (unlikely(size > SIZE_V)) {
+        size = size_of(d, i->vl, size);
+    }
+    if (unlikely(size == 1) && kind == OPERAND_GPR && spec->src >= SRC_REG && (reg & 12) == 4 &&
+        !(d->prefix & PREFIX_REX)) {
+        kind = OPERAND_HIGH;
+        reg -= 4;
+    }
+    i->operand[n] = (Operand){(uint8_t)kind, (uint8_t)reg, (uint8_t)size};
+}
+
+/* Fills in the operands; returns what kind of immediate there is. */
+static inline unsigned set_operands(const Decoding *d, const InsnRow *row, Insn *i)
+{
+    const Spec *a = &specs[row->spec[0]], *b = &specs[row->spec[1]];
+    unsigned imm = a->imm | b->imm;
+    uint64_t from = registers_of(d);
+    set_operand(d, i, 0, a, from);
+    set_operand(d, i, 1, b, from);
+    for (unsigned n = 2; unlikely(n < 4 && row->spec[n]); n++) {
         const Spec *spec = &specs[row->spec[n]];
-        unsigned kind = spec->kind[mod3], size = spec->size[mod3], reg = 0;
-        if (size >= SIZE_FIRST) {
-            size = size_of(d, i->vl, size);
-        }
         imm |= spec->imm;
-        if (kind == OPERAND_MEM) {
-            *mem = size;
-        } else {
-            reg = reg_of(d, spec->src);
-            if (size == 1 && kind == OPERAND_GPR && spec->src >= SRC_REG && reg >= 4 && reg < 8 &&
-                !(d->prefix & PREFIX_REX)) {
-                kind = OPERAND_HIGH;
-                reg -= 4;
-            }
-        }
-        i->operand[n] = (Operand){(uint8_t)kind, (uint8_t)reg, (uint8_t)size};
+        set_operand(d, i, n, spec, from);
     }
     return imm;
+}
+
+/* What a displacement byte counts: the tuple's element, or the memory operand's size. */
+static unsigned disp8_of(const Decoding *d, const InsnRow *row, const Insn *i)
+{
+    if (likely(d->space != SPACE_EVEX) || row->tuple) {
+        return d->space != SPACE_EVEX ? 1 : row->tuple;
+    }
+    for (unsigned n = 0; n < 4; n++) {
+        if (i->operand[n].kind == OPERAND_MEM) {
+            return i->operand[n].size;
+        }
+    }
+    return 1;
 }
 
 static bool take_sib(Decoding *d, Insn *i, const InsnRow *row, bool *disp32)
@@ -660,13 +674,12 @@ static void set_common(const Decoding *d, const InsnRow *row, Insn *i)
     i->opcode = d->opcode;
     i->modrm = d->modrm;
     i->map = d->map;
-    i->flags |= d->rex & REX_W ? INSN_W : 0;
-    i->cc = row->attr & ROW_PLUS_CC ? d->opcode & 15 : 0;
+    i->flags |= (d->rex & REX_W) << 1; /* INSN_W */
+    i->cc = d->opcode & 15;
 }
 
 static DecodeResult finish(Decoding *d, const InsnRow *row, Insn *i)
 {
-    unsigned mem = 0;
     set_opsize(d, row->attr);
     set_common(d, row, i);
     i->vl = 16;
@@ -676,13 +689,12 @@ static DecodeResult finish(Decoding *d, const InsnRow *row, Insn *i)
     if (row->attr & ROW_REGS) {
         d->modrm |= 0xc0;
     }
-    unsigned imm = set_operands(d, row, i, &mem);
+    unsigned imm = set_operands(d, row, i);
     if (unlikely(d->space != SPACE_LEGACY) && !vector_valid(d, row, i)) {
         return DECODE_UD;
     }
     if ((i->flags & INSN_MODRM) && d->modrm < 0xc0) {
-        unsigned disp8 = d->space != SPACE_EVEX ? 1 : row->tuple ? row->tuple : mem;
-        DecodeResult result = take_address(d, i, row, disp8);
+        DecodeResult result = take_address(d, i, row, disp8_of(d, row, i));
         if (result != DECODE_OK) {
             return result;
         }

@@ -27,7 +27,7 @@ static bool row_uses(const InsnRow *row, unsigned first, unsigned last)
 {
     for (unsigned n = 0; n < 4; n++) {
         const Spec *spec = &specs[row->spec[n]];
-        if (spec->kind[0] != OPERAND_NONE && spec->src >= first && spec->src <= last) {
+        if (spec->side[0].kind != OPERAND_NONE && spec->src >= first && spec->src <= last) {
             return true;
         }
     }
@@ -42,7 +42,7 @@ static bool row_has_modrm(const InsnRow *row)
     }
     for (unsigned n = 0; n < 4; n++) {
         const Spec *spec = &specs[row->spec[n]];
-        if (spec->kind[0] == OPERAND_MEM && spec->imm == IMM_NONE) {
+        if (spec->side[0].kind == OPERAND_MEM && spec->imm == IMM_NONE) {
             return true;
         }
     }
@@ -58,7 +58,7 @@ static void require(Candidate *c, unsigned bit, bool value)
 static Candidate row_candidate(const InsnRow *row)
 {
     Candidate c = {row->mask, row->value, (uint16_t)(row - decode_table), false};
-    bool vvvv = row_uses(row, SRC_VVVV, SRC_VVVV3);
+    bool vvvv = row_uses(row, SRC_VVVV, SRC_VVVV);
     if (row->space != SPACE_LEGACY && !vvvv) {
         require(&c, KEY_NOVVVV, true);
     }
@@ -124,6 +124,11 @@ static void slot_make(Maker *m, unsigned map, unsigned opcode)
         if (row_has_modrm(&decode_table[m->candidates[n].row])) {
             s->flags |= SLOT_MODRM;
         }
+    }
+    if (m->count - before == 1 && !m->candidates[first].mask) {
+        s->first = m->candidates[first].row;
+        s->flags |= SLOT_PLAIN;
+        m->count = before;
     }
     if ((s->flags & SLOT_MODRM) && m->count - before > SPLIT_ABOVE) {
         m->count = before;

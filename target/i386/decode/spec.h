@@ -31,19 +31,18 @@ enum {
     KEY_LONG   = 24, /* L is not 0: more than 128 bits                           */
 };
 
-/* Where a register number comes from. */
+/* Where a register number comes from: a byte of one word that the decoder makes, or a number. */
 enum {
     SRC_0, SRC_1, SRC_2, SRC_3, SRC_4, SRC_5, /* fixed */
-    SRC_REG = 8, /* ModRM.reg, with REX.R       */
-    SRC_RM,      /* ModRM.rm, with REX.B        */
-    SRC_REGV,    /* ... with EVEX.R'            */
-    SRC_RMV,     /* ... with EVEX.X             */
-    SRC_REG3,    /* three bits only             */
+    SRC_REG = 8, /* ModRM.reg, with REX.R                            */
+    SRC_RM,      /* ModRM.rm, with REX.B                             */
+    SRC_REGV,    /* ... with EVEX.R'                                 */
+    SRC_RMV,     /* ... with EVEX.X                                  */
+    SRC_REG3,    /* three bits only                                  */
     SRC_RM3,
-    SRC_OPC,     /* opcode, with REX.B          */
-    SRC_VVVV,    /* VEX.vvvv, with EVEX.V'      */
-    SRC_VVVV3,   /* three bits: mask registers  */
-    SRC_IS4,     /* the immediate's upper bits  */
+    SRC_OPC,     /* opcode, with REX.B                               */
+    SRC_VVVV = SRC_OPC, /* VEX.vvvv, with EVEX.V'; mask registers    */
+    SRC_IS4,     /* the immediate's upper bits: not in the word (0)  */
     SRC_COUNT,
 };
 
@@ -198,7 +197,7 @@ typedef enum {
     X(X0,   XMM, 16,       XMM, 16,        0,    NONE) \
     X(Lx,   XMM, SIZE_VL,  XMM, SIZE_VL,   IS4,  IS4)  \
     X(Kreg, K, 8,          K, 8,           REG3, NONE) \
-    X(Kvex, K, 8,          K, 8,           VVVV3, NONE) \
+    X(Kvex, K, 8,          K, 8,           VVVV, NONE) \
     X(Krm,  K, 8,          K, 8,           RM3,  NONE) \
     X(Krmb, K, 8,          MEM, 1,         RM3,  NONE) \
     X(Krmw, K, 8,          MEM, 2,         RM3,  NONE) \
@@ -208,16 +207,25 @@ typedef enum {
 #define SPEC_ENUM(NAME, ...) S_##NAME,
 enum { SPEC_LIST(SPEC_ENUM) SPEC_COUNT };
 
+typedef struct SpecSide {
+    uint8_t kind, size; /* OPERAND_; bytes or SIZE_ */
+} SpecSide;
+
 typedef struct Spec {
-    uint8_t kind[2], size[2]; /* by ModRM.mod == 3 */
+    SpecSide side[2]; /* ModRM names memory; a register */
     uint8_t src, imm;
+    uint8_t fixed, shift; /* register: fixed + the byte at shift of the decoder's word */
 } Spec;
 
 #define SPEC_ROW(NAME, KIND_R, SIZE_R, KIND_M, SIZE_M, SRC, IMM)                                   \
-    [S_##NAME] = {{OPERAND_##KIND_M, OPERAND_##KIND_R}, {SIZE_M, SIZE_R}, SRC_##SRC, IMM_##IMM},
+    [S_##NAME] = {{{OPERAND_##KIND_M, SIZE_M}, {OPERAND_##KIND_R, SIZE_R}},                        \
+                  SRC_##SRC,                                                                       \
+                  IMM_##IMM,                                                                       \
+                  SRC_##SRC < SRC_REG ? SRC_##SRC : 0,                                             \
+                  SRC_##SRC < SRC_REG ? 56 : (SRC_##SRC - SRC_REG) * 8},
 
 /* The index, made by decode-index at build time: which rows to try. */
-enum { SLOT_USED = 1, SLOT_MODRM = 2, SLOT_SPLIT = 4 };
+enum { SLOT_USED = 1, SLOT_MODRM = 2, SLOT_SPLIT = 4, SLOT_PLAIN = 8 /* one row, no condition */ };
 typedef struct Slot {
     uint16_t first; /* candidate; or with SLOT_SPLIT entry of decode_split[], one for each reg */
     uint16_t flags;
