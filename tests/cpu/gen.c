@@ -139,6 +139,12 @@ static bool not_comparable(const Insn *i, CodeSize code)
     if (loop && i->prefix & (PREFIX_REP | PREFIX_REPNE)) {
         return true;
     }
+    if (code != CODE_64 && i->flags & INSN_W && (i->op == OP_VPEXTRD || i->op == OP_VPINSRD)) {
+        return true; /* #UD on AMD's */
+    }
+    if (i->op == OP_MOVSXD && i->opsize == 2) {
+        return true; /* reads four bytes on AMD's */
+    }
     if (i->op == OP_NOP && i->map == 1 && i->opcode == 0x0d) {
         return true; /* #UD on AMD's */
     }

@@ -208,7 +208,7 @@ static bool choice_of_vendor(const Insn *i, uint8_t native, uint8_t ours)
     bool maskmov = i->op == OP_MASKMOVQ || i->op == OP_MASKMOVDQU || i->op == OP_VMASKMOVDQU;
 
     return (insn_row(i)->feature == FEATURE_SHA_NI && ours == EXC_GP) ||
-           (maskmov && (native == EXC_PF || native == EXC_AC)) ||
+           (maskmov && native != EXC_BP) ||
            (insn_row(i)->attr & ROW_ALIGN && native == EXC_GP && ours == EXC_SS) ||
            (i->op == OP_PUSH_SEG && i->opsize == 4) || i->op == OP_INTO ||
            (i->op == OP_PUSHA && native != EXC_BP) ||

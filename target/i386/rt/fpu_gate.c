@@ -9,7 +9,6 @@
  * Not modelled: PKRU is never loaded here (paging emulates it); AMX, CET.
  */
 #include "target/i386/rt/fpu.h"
-
 #include "target/i386/rt/host.h"
 
 #define NOINLINE __attribute__((noinline))

@@ -2,7 +2,8 @@
 /*
  * Vector instructions that touch only part of their memory operand: MASKMOVQ, MASKMOVDQU,
  * VMASKMOV, VPMASKMOV and the gathers (SDM volume 2). What is not selected may lie in a page that
- * is not there. Where the whole operand is in one page of RAM the host does it; else element-wise.
+ * is not there. Where the whole operand is in one page of RAM the host does it; else element-wise,
+ * by block accesses, which check no alignment: none of these reports #AC.
  * Not modelled: EVEX masks, scatters, compressed stores.
  */
 #include "target/i386/decode/table.h"
@@ -23,31 +24,44 @@ static uint64_t element(const uint8_t *vector, unsigned n, unsigned bytes)
     return value;
 }
 
-static void write_selected(Cpu *c, uint64_t linear, const uint8_t *data, const uint8_t *mask,
-                           unsigned vector_bytes, unsigned bytes)
+/* A whole operand, or as much of it as is selected. */
+typedef struct Masked {
+    unsigned seg, vector_bytes, bytes; /* of the vector; of an element */
+    uint64_t offset;
+    unsigned addrsize;
+} Masked;
+
+/* Each element is checked against the segment by itself. */
+static uint64_t element_linear(Cpu *c, const Masked *m, unsigned n, bool write)
 {
-    for (unsigned n = 0; n < vector_bytes / bytes; n++) {
-        if (selected(mask, n, bytes)) {
-            mem_probe(c, linear + n * bytes, bytes, ACCESS_WRITE);
+    uint64_t offset = addr_wrap(m->offset + n * m->bytes, m->addrsize);
+
+    return seg_linear(c, m->seg, offset, m->bytes, write);
+}
+
+static void write_selected(Cpu *c, const Masked *m, const uint8_t *data, const uint8_t *mask)
+{
+    for (unsigned n = 0; n < m->vector_bytes / m->bytes; n++) {
+        if (selected(mask, n, m->bytes)) {
+            mem_probe(c, element_linear(c, m, n, true), m->bytes, ACCESS_WRITE);
         }
     }
-    for (unsigned n = 0; n < vector_bytes / bytes; n++) {
-        if (selected(mask, n, bytes)) {
-            mem_write(c, linear + n * bytes, element(data, n, bytes), bytes);
+    for (unsigned n = 0; n < m->vector_bytes / m->bytes; n++) {
+        if (selected(mask, n, m->bytes)) {
+            mem_write_block(c, element_linear(c, m, n, true), data + n * m->bytes, m->bytes,
+                            ACCESS_WRITE);
         }
     }
 }
 
-static void read_selected(Cpu *c, uint64_t linear, uint8_t *data, const uint8_t *mask,
-                          unsigned vector_bytes, unsigned bytes)
+static void read_selected(Cpu *c, const Masked *m, uint8_t *data, const uint8_t *mask)
 {
-    for (unsigned n = 0; n < vector_bytes / bytes; n++) {
-        uint64_t value = 0;
-
-        if (selected(mask, n, bytes)) {
-            value = mem_read(c, linear + n * bytes, bytes);
+    __builtin_memset(data, 0, m->vector_bytes);
+    for (unsigned n = 0; n < m->vector_bytes / m->bytes; n++) {
+        if (selected(mask, n, m->bytes)) {
+            mem_read_block(c, element_linear(c, m, n, false), data + n * m->bytes, m->bytes,
+                           ACCESS_READ);
         }
-        __builtin_memcpy(data + n * bytes, &value, bytes);
     }
 }
 
@@ -80,7 +94,11 @@ static void run_maskmov(Cpu *c, const Insn *i)
     bool mmx = i->op == OP_MASKMOVQ;
     unsigned bytes = mmx ? 8 : 16, reg[2] = {0, 0};
     uint8_t data[16], mask[16];
-    uint64_t offset = addr_wrap(c->s.gpr[R_DI], i->addrsize);
+    Masked m = {.seg = i->seg,
+                .vector_bytes = bytes,
+                .bytes = 1,
+                .offset = addr_wrap(c->s.gpr[R_DI], i->addrsize),
+                .addrsize = i->addrsize};
 
     fpu_check(c, mmx ? FPU_MMX : i->flags & INSN_VEX ? FPU_AVX : FPU_SSE);
     fpu_live(c);
@@ -92,7 +110,7 @@ static void run_maskmov(Cpu *c, const Insn *i)
         vector_get(c, reg[0], 16, data);
         vector_get(c, reg[1], 16, mask);
     }
-    write_selected(c, seg_linear(c, i->seg, offset, bytes, true), data, mask, bytes, 1);
+    write_selected(c, &m, data, mask);
 }
 
 /* ---- VMASKMOV, VPMASKMOV ---- */
@@ -109,35 +127,49 @@ static void masked_stub(Cpu *c, const Insn *i, void *at)
     uint32_t trap;
 
     fpu_live(c);
-    stub_encode(i, &code);
+    stub_encode(i, c->code_size == CODE_64, &code);
     trap = stub_call(c, stub_find(c, &code, false), at, &r);
     if (trap) {
         stub_trap(c, trap);
     }
 }
 
+/* All of it in one page of RAM, and no segment in the way. */
+static void *whole_operand(Cpu *c, const Masked *m, bool store)
+{
+    TlbEntry *e = tlb_at(c, m->offset);
+
+    if (c->code_size != CODE_64 || m->seg >= SEG_FS) {
+        return NULL;
+    }
+    return tlb_hit(store ? e->write : e->read, m->offset, m->vector_bytes) ? tlb_host(e, m->offset)
+                                                                           : NULL;
+}
+
 static void run_vmaskmov(Cpu *c, const Insn *i)
 {
     bool store = i->operand[0].kind == OPERAND_MEM;
-    unsigned bytes = mask_element(i);
+    Masked m = {.seg = i->seg,
+                .vector_bytes = i->vl,
+                .bytes = mask_element(i),
+                .offset = insn_offset(c, i),
+                .addrsize = i->addrsize};
     uint8_t mask[32], data[32];
-    uint64_t linear;
-    TlbEntry *e;
+    void *whole;
 
     fpu_check(c, FPU_AVX);
-    linear = insn_linear(c, i, i->vl, store);
-    e = tlb_at(c, linear);
-    if (tlb_hit(store ? e->write : e->read, linear, i->vl)) {
-        masked_stub(c, i, tlb_host(e, linear));
+    if ((whole = whole_operand(c, &m, store))) {
+        masked_stub(c, i, whole);
         return;
     }
     fpu_live(c);
     vector_get(c, i->operand[1].reg, i->vl, mask);
     if (store) {
         vector_get(c, i->operand[2].reg, i->vl, data);
-        write_selected(c, linear, data, mask, i->vl, bytes);
+        write_selected(c, &m, data, mask);
     } else {
-        read_selected(c, linear, c->fpu->scratch, mask, i->vl, bytes);
+        read_selected(c, &m, data, mask);
+        __builtin_memcpy(c->fpu->scratch, data, sizeof data);
         masked_stub(c, i, c->fpu->scratch);
     }
 }
@@ -183,16 +215,25 @@ static void gather_commit(Cpu *c, const Insn *i, const Gather *g)
     vector_set(c, i->operand[2].reg, i->vl, g->mask, true);
 }
 
-static void gather_element(Cpu *c, const Insn *i, Gather *g, unsigned n)
+static void gather_element(Cpu *c, const Insn *i, Gather *g, unsigned n, bool progress)
 {
-    uint64_t linear = seg_linear(c, i->seg, gather_offset(c, i, g, n), g->bytes, false), value;
-    TlbEntry *e = tlb_at(c, linear);
+    bool may_raise = c->code_size != CODE_64 && !c->flat;
+    uint64_t offset = gather_offset(c, i, g, n), linear;
+    TlbEntry *e;
 
-    if (unlikely(!tlb_hit(e->read, linear, g->bytes))) {
+    if (may_raise && progress) {
         gather_commit(c, i, g);
     }
-    value = mem_read(c, linear, g->bytes);
-    __builtin_memcpy(g->data + n * g->bytes, &value, g->bytes);
+    linear = seg_linear(c, i->seg, offset, g->bytes, false);
+    e = tlb_at(c, linear);
+    if (likely(tlb_hit(e->read, linear, g->bytes))) {
+        __builtin_memcpy(g->data + n * g->bytes, tlb_host(e, linear), g->bytes);
+        return;
+    }
+    if (progress) {
+        gather_commit(c, i, g);
+    }
+    mem_read_block(c, linear, g->data + n * g->bytes, g->bytes, ACCESS_READ);
 }
 
 static void run_gather(Cpu *c, const Insn *i)
@@ -205,14 +246,11 @@ static void run_gather(Cpu *c, const Insn *i)
     vector_get(c, i->operand[0].reg, 32, g.data);
     vector_get(c, i->operand[2].reg, 32, g.mask);
     vector_get(c, i->index, 32, g.index);
-    for (unsigned n = 0; n < g.count; n++) { /* all bits of a mask element follow its sign */
-        __builtin_memset(g.mask + n * g.bytes, selected(g.mask, n, g.bytes) ? 0xff : 0, g.bytes);
-    }
     for (unsigned n = 0; n < g.count; n++) {
         if (selected(g.mask, n, g.bytes)) {
-            gather_element(c, i, &g, n);
-            __builtin_memset(g.mask + n * g.bytes, 0, g.bytes);
+            gather_element(c, i, &g, n, n > 0);
         }
+        __builtin_memset(g.mask + n * g.bytes, 0, g.bytes);
     }
     __builtin_memset(g.mask, 0, sizeof g.mask);
     __builtin_memset(g.data + g.count * g.bytes, 0, sizeof g.data - g.count * g.bytes);

@@ -141,11 +141,11 @@ void x87_remember(Cpu *c, const Insn *i, bool memory, uint64_t offset)
     }
 }
 
-/* A number of 10 bytes wants the alignment of 8. */
+/* A number of 10 bytes wants the alignment of 8, one of 32 that of 16. */
 void alignment_check_slow(Cpu *c, uint64_t linear, unsigned size)
 {
     bool armed = c->s.cr0 & CR0_AM && c->s.rflags & FLAG_AC && c->cpl == 3;
-    unsigned grain = size == 10 ? 8 : size;
+    unsigned grain = size == 10 ? 8 : size > 16 ? 16 : size;
 
     if (armed && linear & (grain - 1) && (c->code_size != CODE_64 || canonical(c, linear))) {
         raise_error(c, EXC_AC, 0);

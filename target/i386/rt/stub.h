@@ -38,8 +38,9 @@ typedef struct StubCode {
  * Valid for c->fpu->generation, which this may raise. */
 uint32_t stub_find(Cpu *c, const StubCode *code, bool flags);
 
-/* The instruction re-encoded for 64-bit mode with operands in the fixed places. */
-void stub_encode(const Insn *i, StubCode *out);
+/* The instruction re-encoded for 64-bit mode with operands in the fixed places. code64: it stands
+ * in 64-bit code. */
+void stub_encode(const Insn *i, bool code64, StubCode *out);
 
 /* Runs a stub; 0, or the host's trap number plus 1: nothing but exception flags has changed. */
 uint32_t stub_call(Cpu *c, uint32_t at, void *memory, StubRegs *r);

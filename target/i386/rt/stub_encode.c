@@ -93,16 +93,21 @@ static void put_legacy(const Insn *i, const Fields *f, StubCode *out)
     put(out, i->opcode);
 }
 
-static void put_vex(const Insn *i, const Fields *f, StubCode *out)
+/* Outside 64-bit mode W does not choose the size of general registers; where it means something
+ * else the row says which. */
+static bool vex_w(const Insn *i, bool code64)
 {
-    uint8_t pp = i->prefix & PREFIX_OPSIZE ? 1
-               : i->prefix & PREFIX_REP    ? 2
-               : i->prefix & PREFIX_REPNE  ? 3
-                                           : 0;
+    return i->flags & INSN_W && (code64 || insn_row(i)->mask & 1u << KEY_W);
+}
+
+static void put_vex(const Insn *i, const Fields *f, bool code64, StubCode *out)
+{
+    const InsnRow *row = insn_row(i);
+    uint8_t pp = (row->value & row->mask) >> KEY_PFX & 3; /* every row has just one */
 
     put(out, 0xc4);
     put(out, (f->rex & REX_R ? 0 : 0x80) | 0x40 | (f->rex & REX_B ? 0 : 0x20) | i->map);
-    put(out, (i->flags & INSN_W ? 0x80 : 0) | (~i->vvvv & 15) << 3 | (i->vl == 32 ? 4 : 0) | pp);
+    put(out, (vex_w(i, code64) ? 0x80 : 0) | (~i->vvvv & 15) << 3 | (i->vl == 32 ? 4 : 0) | pp);
     put(out, i->opcode);
 }
 
@@ -122,13 +127,13 @@ static void put_immediates(const Insn *i, StubCode *out)
     }
 }
 
-void stub_encode(const Insn *i, StubCode *out)
+void stub_encode(const Insn *i, bool code64, StubCode *out)
 {
     Fields f = fields(i);
 
     out->len = 0;
     if (i->flags & INSN_VEX) {
-        put_vex(i, &f, out);
+        put_vex(i, &f, code64, out);
     } else {
         put_legacy(i, &f, out);
     }

@@ -21,7 +21,7 @@ static void bind_stub(Cpu *c, Insn *i, uint64_t flags)
     StubCode code;
     uint64_t at;
 
-    stub_encode(i, &code);
+    stub_encode(i, c->code_size == CODE_64, &code);
     at = stub_find(c, &code, flags & STUB_FLAGS);
     i->aux = at | (uint64_t)c->fpu->generation << 24 | flags << AUX_SHIFT;
 }
