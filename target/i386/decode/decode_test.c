@@ -3,6 +3,8 @@
 #include "tests/lib/test.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static Insn of(CodeSize code, const char *bytes, unsigned n, DecodeResult want)
 {
@@ -105,4 +107,40 @@ TEST("decode: names of all mnemonics are there")
         check(op_names[op] != NULL, true);
     }
     check_str(op_names[OP_VFMADD132PD], "VFMADD132PD");
+}
+
+/* At the end of a page, nothing behind it. */
+static void check_short(uint8_t *end, const uint8_t *bytes, CodeSize code)
+{
+    Insn whole, part;
+    DecodeResult want = decode(code, bytes, 24, &whole);
+    for (unsigned n = 0; n <= 15; n++) {
+        memcpy(end - n, bytes, n);
+        DecodeResult got = decode(code, end - n, n, &part);
+        bool same = got == want && part.len == whole.len;
+        if (want == DECODE_OK ? (n < whole.len ? got != DECODE_SHORT : !same)
+                              : (got != DECODE_SHORT && !same)) {
+            check(got, want);
+        }
+    }
+}
+
+TEST("decode: with fewer bytes than it has an instruction is short, and nothing behind is read")
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *at = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint64_t seed = 88172645463325252u;
+    check(mprotect(at + page, page, PROT_NONE), 0);
+    for (unsigned k = 0; k < 30000; k++) {
+        uint8_t bytes[24];
+        for (unsigned n = 0; n < sizeof bytes; n += 8) {
+            seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17; /* xorshift */
+            memcpy(bytes + n, &seed, 8);
+        }
+        if (k & 1) {
+            bytes[0] = "\x0f\xc4\x62\xc5"[k / 2 % 4];
+        }
+        check_short(at + page, bytes, k % 3);
+    }
+    munmap(at, 2 * page);
 }

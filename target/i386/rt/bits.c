@@ -302,8 +302,8 @@ InsnRun *bind_bits(Cpu *c, const Insn *i)
     case OP_BTC:    return form < FORM_COUNT ? bit_change_forms[at][form] : NULL;
     case OP_BSF:    return bsf_forms[at][second];
     case OP_BSR:    return bsr_forms[at][second];
-    case OP_TZCNT:  return tzcnt_forms[at][second];
-    case OP_LZCNT:  return lzcnt_forms[at][second];
+    case OP_TZCNT:  return (cpu_has(c, FEATURE_BMI1) ? tzcnt_forms : bsf_forms)[at][second];
+    case OP_LZCNT:  return (cpu_has(c, FEATURE_ABM) ? lzcnt_forms : bsr_forms)[at][second];
     case OP_POPCNT: return popcnt_forms[at][second];
     default:        return bind_bmi(i);
     }

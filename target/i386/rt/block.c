@@ -117,7 +117,8 @@ static void bind(Cpu *c, Insn *i, DecodeResult result)
         i->run = run_too_long;
         return;
     }
-    if (result == DECODE_OK && insn_supported(c->features, i)) {
+    if (result == DECODE_OK && insn_supported(c->features, i) &&
+        (insn_row(i)->space == SPACE_LEGACY || c->mode & MODE_PE)) {
         run = bind_integer(c, i);
         run = run ? run : bind_system(c, i);
         run = run ? run : bind_vector(c, i);

@@ -10,6 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off */
+GUEST(count_zeros, ".code64\n mov $0x10, %ecx\n tzcnt %ecx, %eax\n lzcnt %ecx, %ebx\n hlt");
+GUEST(and_not, ".code16\n andn %eax, %ebx, %ecx\n hlt");
+/* clang-format on */
+
 enum { BYTES = 16, MOST_ROWS = 8192 };
 
 typedef struct Found {
@@ -104,4 +109,28 @@ TEST("rt: each instruction of the model max has a handler")
         bare_free(f->cpu[code]);
     }
     free(f);
+}
+
+TEST("rt: without BMI1 and ABM the bytes of TZCNT and LZCNT are BSF and BSR")
+{
+    BareCpu *b = bare_new(CODE_64);
+
+    feature_set(&b->features, FEATURE_BMI1, false);
+    feature_set(&b->features, FEATURE_ABM, false);
+    bare_load(b, count_zeros, count_zeros_end);
+    bare_run(b);
+    check(b->c->s.gpr[R_AX], 4);
+    check(b->c->s.gpr[R_BX], 4);
+    bare_free(b);
+    b = bare_run_code(CODE_64, count_zeros, count_zeros_end, NULL);
+    check(b->c->s.gpr[R_BX], 27);
+    bare_free(b);
+}
+
+TEST("rt: instructions with VEX are undefined in real mode")
+{
+    BareCpu *b = bare_run_code(CODE_16, and_not, and_not_end, NULL);
+
+    check(bare_fault(b), EXC_UD);
+    bare_free(b);
 }
