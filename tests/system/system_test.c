@@ -61,6 +61,7 @@ static void program_port(Cpu *c, uint16_t port, uint32_t value, unsigned size)
     }
     p->ended |= port == PORT_END;
     c->attention = port == PORT_END || port == PORT_SMI;
+    c->block_break |= c->attention; /* at once, not at the end of the block */
 }
 
 static uint8_t *rom_load(const char *name)
@@ -151,4 +152,14 @@ TEST("guest program: task switches")
 TEST("guest program: virtual-8086 mode and its extensions")
 {
     program_check("v86.bin", 35);
+}
+
+TEST("guest program: real mode, single-step and breakpoints")
+{
+    program_check("real.bin", 49);
+}
+
+TEST("guest program: system-management mode")
+{
+    program_check("smm.bin", 13);
 }

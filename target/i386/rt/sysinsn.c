@@ -240,25 +240,51 @@ void pkru_set(Cpu *c, uint32_t value)
 
 /* ---- I/O permission ---- */
 
-void io_check(Cpu *c, uint16_t port, unsigned size)
+/* I/O breakpoints are traps: noted here, raised behind the instruction. */
+static void io_breakpoints(Cpu *c, uint16_t port, unsigned size)
+{
+    static const uint8_t lengths[] = {1, 2, 8, 4};
+
+    for (unsigned n = 0; n < 4 && c->s.cr4 & CR4_DE; n++) {
+        unsigned length = lengths[c->s.dr7 >> (18 + 4 * n) & 3];
+        uint64_t first = c->s.dr[n] & ~(uint64_t)(length - 1);
+        bool on_io = c->s.dr7 >> 2 * n & 3 && (c->s.dr7 >> (16 + 4 * n) & 3) == 2;
+
+        if (on_io && port < first + length && port + size > first) {
+            c->s.dr6_pending |= 1 << n;
+            c->block_break = true;
+        }
+    }
+}
+
+/* Does the TSS's bitmap let the program at these ports? */
+static bool io_allowed(Cpu *c, uint16_t port, unsigned size)
 {
     const X86Segment *tr = &c->s.seg[SEG_TR];
     uint32_t map, bits;
 
-    if (!(c->s.cr0 & CR0_PE) || (!v86_mode(c) && c->cpl <= iopl(c))) {
-        return;
+    if (!(tr->attr & 8) || tr->limit < 103) {
+        return false;
     }
-    if (tr->attr & 8 && tr->limit >= 103) {
-        map = mem_read_slow(c, tr->base + 102, 2, ACCESS_SYSTEM) + port / 8;
-        if (map + 1 <= tr->limit) {
-            bits = mem_read_slow(c, tr->base + map, 2, ACCESS_SYSTEM) >> port % 8;
-            if (!(bits & ((1u << size) - 1))) {
-                return;
-            }
-        }
+    map = mem_read_slow(c, tr->base + 102, 2, ACCESS_SYSTEM) + port / 8;
+    if (map + 1 > tr->limit) {
+        return false;
     }
-    why(c, "port %x is not allowed at level %x", port, c->cpl, 0);
-    raise_error(c, EXC_GP, 0);
+    bits = mem_read_slow(c, tr->base + map, 2, ACCESS_SYSTEM) >> port % 8;
+    return !(bits & ((1u << size) - 1));
+}
+
+void io_check(Cpu *c, uint16_t port, unsigned size)
+{
+    bool free = !(c->s.cr0 & CR0_PE) || (!v86_mode(c) && c->cpl <= iopl(c));
+
+    if (!free && !io_allowed(c, port, size)) {
+        why(c, "port %x is not allowed at level %x", port, c->cpl, 0);
+        raise_error(c, EXC_GP, 0);
+    }
+    if (unlikely(c->s.dr7 & 0xff)) {
+        io_breakpoints(c, port, size);
+    }
 }
 
 void jump_near(Cpu *c, uint64_t target, unsigned size)
