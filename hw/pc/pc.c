@@ -60,8 +60,15 @@ static bool add_cpu(Pc *pc, unsigned apic_id, Error **err)
     if (!cpu) {
         return false;
     }
+    const CpuModel *model = cpu_model(cpu);
     const PropValue props[] = {
-        {"cpu", LINK(cpu)}, {"port", LINK(pc->msi_port)}, {"pic", LINK(pc->pic)}, {}};
+        {"cpu", LINK(cpu)},
+        {"port", LINK(pc->msi_port)},
+        {"pic", LINK(pc->pic)},
+        {"x2apic", FLAG(feature_has(&model->features, FEATURE_X2APIC))},
+        {"tsc-deadline", FLAG(feature_has(&model->features, FEATURE_TSC_DEADLINE))},
+        {"phys-bits", NUMBER(model->phys_bits)},
+        {}};
 
     pc->cpus[pc->cpu_count++] = &cpu->dev;
     return (lapic = add(pc, &Lapic_class, name, NULL, NULL, props, err)) &&

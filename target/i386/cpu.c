@@ -114,6 +114,11 @@ Cpu *cpu_rt(Vcpu *cpu)
     return ((X86Cpu *)cpu)->rt;
 }
 
+const CpuModel *cpu_model(Vcpu *cpu)
+{
+    return &((X86Cpu *)cpu)->model;
+}
+
 uint64_t cpu_tsc_hz(Vcpu *cpu)
 {
     return ((X86Cpu *)cpu)->model.tsc_hz;

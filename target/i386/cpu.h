@@ -17,6 +17,8 @@ Cpu *cpu_rt(Vcpu *cpu);
 uint64_t cpu_tsc(Vcpu *cpu);
 uint64_t cpu_tsc_hz(Vcpu *cpu);
 
+const CpuModel *cpu_model(Vcpu *cpu); /* what -cpu came to; constant */
+
 /* What CPUID answers now: it depends on CR4, XCR0 and the APIC's base. On its thread, outside. */
 void cpu_cpuid(Vcpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 

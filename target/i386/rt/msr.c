@@ -286,6 +286,16 @@ static void write_pat(Cpu *c, uint64_t value)
     c->s.pat = value;
 }
 
+/* A deadline of the local APIC's timer stays at its TSC value when the TSC jumps. */
+static void deadline_follows(Cpu *c)
+{
+    uint64_t deadline = 0;
+
+    if (HOST_CALL(c, apic_msr_read, 0x6e0, &deadline) && deadline) {
+        HOST_CALL(c, apic_msr_write, 0x6e0, deadline);
+    }
+}
+
 static void write_tsc(Cpu *c, const MsrRow *row, uint64_t value)
 {
     uint64_t offset = value - HOST_CALL(c, tsc);
@@ -295,6 +305,7 @@ static void write_tsc(Cpu *c, const MsrRow *row, uint64_t value)
     }
     c->s.tsc_adjust += offset - c->s.tsc_offset;
     c->s.tsc_offset = offset;
+    deadline_follows(c);
 }
 
 static void write_feature_control(Cpu *c, uint64_t value)
@@ -336,6 +347,7 @@ static void row_write(Cpu *c, const MsrRow *row, uint64_t value)
     case KIND_TSC_ADJUST:
         c->s.tsc_offset += value - c->s.tsc_adjust;
         c->s.tsc_adjust = value;
+        deadline_follows(c);
         break;
     case KIND_FEATURE_CONTROL:
         write_feature_control(c, value);
