@@ -24,7 +24,7 @@ typedef struct ModelRow {
 #define BASE64   BASE "sep mtrr mca pse36 clflush sse2 pni syscall nx lm "
 #define V2       BASE64 "cx16 lahf-lm popcnt ssse3 sse4.1 sse4.2 "
 #define V3       V2 "avx avx2 bmi1 bmi2 f16c fma abm movbe xsave "
-#define HASWELL  V3 "aes arat erms fsgsbase invpcid pcid pclmulqdq rdrand rdtscp smep tsc-deadline x2apic xsaveopt "
+#define HASWELL  V3 "vme aes arat erms fsgsbase invpcid pcid pclmulqdq rdrand rdtscp smep tsc-deadline x2apic xsaveopt "
 
 static const ModelRow rows[] = {
     {"max", "all that this engine can do on this host", "AuthenticAMD", "Rhea virtual CPU",
@@ -33,21 +33,22 @@ static const ModelRow rows[] = {
     {"base", "nothing but what is asked for", "AuthenticAMD", "", 0xd, 0x80000008, 6, 6, 3, ""},
     {"qemu64", "a plain 64-bit CPU", "AuthenticAMD", "QEMU Virtual CPU version 2.5+",
      0xd, 0x8000000a, 15, 107, 1, BASE64 "cx16 lahf-lm svm"},
-    {"kvm64", "a plain 64-bit CPU", "GenuineIntel", "Common KVM processor", 0xd, 0x80000008, 15, 6, 1, BASE64},
+    {"kvm64", "a plain 64-bit CPU", "GenuineIntel", "Common KVM processor", 0xd, 0x80000008, 15, 6, 1,
+     BASE64 "vme"},
     {"qemu32", "a plain 32-bit CPU", "GenuineIntel", "QEMU Virtual CPU version 2.5+",
      4, 0x80000004, 6, 6, 3, BASE "sep sse2 pni"},
     {"kvm32", "a plain 32-bit CPU", "GenuineIntel", "Common 32-bit KVM processor",
-     5, 0x80000008, 15, 6, 1, BASE "sep mtrr mca pse36 clflush sse2 pni"},
-    {"pentium3", "Intel Pentium III", "GenuineIntel", "", 3, 0, 6, 7, 3, BASE "sep mtrr mca pse36"},
+     5, 0x80000008, 15, 6, 1, BASE "vme sep mtrr mca pse36 clflush sse2 pni"},
+    {"pentium3", "Intel Pentium III", "GenuineIntel", "", 3, 0, 6, 7, 3, BASE "vme sep mtrr mca pse36"},
     {"Nehalem", "Intel Core i7 of 2008", "GenuineIntel", "Intel Core i7 9xx (Nehalem Class Core i7)",
-     0xb, 0x80000008, 6, 26, 3, V2},
+     0xb, 0x80000008, 6, 26, 3, V2 "vme"},
     {"Haswell-noTSX", "Intel Core of 2013", "GenuineIntel", "Intel Core Processor (Haswell, no TSX)",
      0xd, 0x80000008, 6, 60, 1, HASWELL},
     {"Skylake-Server-noTSX-IBRS", "Intel Xeon of 2017", "GenuineIntel", "Intel Xeon Processor (Skylake, IBRS, no TSX)",
      0xd, 0x80000008, 6, 85, 4, HASWELL "3dnowprefetch adx avx512bw avx512cd avx512dq avx512f avx512vl clwb pdpe1gb pku "
      "rdseed smap spec-ctrl xgetbv1 xsavec"},
     {"EPYC", "AMD EPYC of 2017", "AuthenticAMD", "AMD EPYC Processor", 0xd, 0x8000001e, 23, 1, 2,
-     V3 "3dnowprefetch adx aes arat clflushopt cr8legacy fsgsbase fxsr-opt misalignsse mmxext monitor osvw pclmulqdq "
+     V3 "vme 3dnowprefetch adx aes arat clflushopt cr8legacy fsgsbase fxsr-opt misalignsse mmxext monitor osvw pclmulqdq "
      "pdpe1gb rdrand rdseed rdtscp sha-ni smap smep sse4a svm topoext xgetbv1 xsavec xsaveopt"},
     {"x86-64-v2", "micro-architecture level 2: SSE4.2", "AuthenticAMD", "Rhea x86-64-v2", 0xd, 0x80000008, 15, 107, 1,
      V2 "x2apic tsc-deadline"},

@@ -84,6 +84,17 @@ TEST("model: wrong names and values are named")
     refused("qemu64,phys-bits=20", "phys-bits=20 is below 32");
 }
 
+TEST("model: leaf 1 is what QEMU 7.2 shows: 78bfbfd for qemu64, with VME for CPUs that were built")
+{
+    check(ask("qemu64", one, 1, 0, 3), 0x078bfbfd);
+    check(ask("kvm64", one, 1, 0, 3), 0x078bfbff);
+    check(ask("Nehalem", one, 1, 0, 3), 0x078bfbff);
+    check(ask("Haswell-noTSX", one, 1, 0, 3), 0x078bfbff);
+    check(ask("EPYC", one, 1, 0, 3), 0x078bfbff);
+    check(ask("Nehalem", one, 1, 0, 2), 0x80982201);
+    check(ask("pentium3", one, 1, 0, 3), 0x0383fbff);
+}
+
 TEST("model: 32-bit models have no long mode")
 {
     check(ask("qemu32", one, 0x80000001, 0, 3) >> 29 & 1, 0);
