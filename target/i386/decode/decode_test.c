@@ -101,6 +101,13 @@ TEST("decode: C4 and C5 are LES and LDS in 32-bit code where memory follows, els
     UNDEFINED(64, "\xc4\xe2\x7c\xf2\xc1");
 }
 
+TEST("decode: VEX.pp shows as the prefix it stands for")
+{
+    check(CODE(64, "\xc5\xf9\x6f\xc1").prefix, PREFIX_OPSIZE);
+    check(CODE(64, "\xc5\xfa\x6f\xc1").prefix, PREFIX_REP);
+    check(CODE(64, "\xc5\xfb\x70\xc1\x00").prefix, PREFIX_REPNE);
+}
+
 TEST("decode: names of all mnemonics are there")
 {
     for (unsigned op = 0; op < OP_COUNT; op++) {
