@@ -78,7 +78,9 @@ static int listen_at(SocketChardev *s, const SocketAddress *a)
         errno = saved;
         return -1;
     }
-    s->own_path = s->path && !s->abstract;
+    if (s->path && !s->abstract) { /* -daemonize leaves the working directory */
+        s->own_path = g_canonicalize_filename(s->path, NULL);
+    }
     return fd;
 }
 

@@ -312,7 +312,8 @@ static void socket_finalize(Object *obj)
         close(s->listener);
     }
     if (s->own_path) {
-        unlink(s->path);
+        unlink(s->own_path);
+        g_free(s->own_path);
     }
 }
 

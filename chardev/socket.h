@@ -23,7 +23,7 @@ typedef struct SocketChardev {
 
     int listener;   /* -1: a client                            */
     int connecting; /* in progress; -1: none                   */
-    bool own_path;  /* we made it, we remove it                */
+    char *own_path; /* the socket that we made and remove          */
     SocketAddress to[MOST_ADDRESSES];
     unsigned addresses, next; /* of a client: where to go, which comes next */
     GSource *source;          /* waits for a client, a connection, or the time to try again */

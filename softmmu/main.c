@@ -50,6 +50,19 @@ static bool logs_on(const Plan *p, Error **err)
     return true;
 }
 
+/* From here on they end the machine and not the process: the event loop takes them, so that files
+ * are removed and the terminal is given back. Threads made later block them, too. */
+static void defer_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 /* Everything between a good plan and the end of its machine. */
 static int run(Plan *p, Error **err)
 {
@@ -59,11 +72,18 @@ static int run(Plan *p, Error **err)
     if (p->daemonize && (parent = daemon_begin(err)) < 0) {
         return 1;
     }
+    defer_signals();
     if (p->process_name) {
         prctl(PR_SET_NAME, p->process_name);
     }
     if (!logs_on(p, err) || !(m = plan_build(p, err))) {
         return 1;
+    }
+    if (p->pid_file) { /* the background has another working directory */
+        char *full = g_canonicalize_filename(p->pid_file, NULL);
+
+        g_free(p->pid_file);
+        p->pid_file = full;
     }
     if (p->pid_file && (pid = pid_file_write(p->pid_file, err)) < 0) {
         machine_free(m);

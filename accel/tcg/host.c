@@ -9,6 +9,7 @@
 #include "softmmu/run/clock.h"
 #include "softmmu/run/run.h"
 #include "target/i386/cpu.h"
+#include "target/i386/disas.h"
 #include "target/i386/rt/rt.h"
 #include "util/log.h"
 #include "util/trace.h"
@@ -199,11 +200,12 @@ static void host_cpuid(Cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 
 static void host_log_interrupt(Cpu *c, const LastException *e)
 {
+    static const char *const kinds[] = {"exception", "interrupt", "int", "int", "int1"};
+
     if (log_on(LOG_INT)) {
-        log_printf("cpu%u: %s %#x error %#x at %#x:%#" PRIx64 " rsp %#" PRIx64 " cr2 %#" PRIx64
-                   "\n",
-                   vcpu_of(c)->id, e->soft ? "int" : "exception", e->vector, e->error, e->cs,
-                   e->rip, e->rsp, e->cr2);
+        log_printf(
+            "cpu%u: %s %#x error %#x at %#x:%#" PRIx64 " rsp %#" PRIx64 " cr2 %#" PRIx64 "\n",
+            vcpu_of(c)->id, kinds[e->kind], e->vector, e->error, e->cs, e->rip, e->rsp, e->cr2);
     }
 }
 
@@ -211,6 +213,25 @@ static void host_log_exec(Cpu *c, uint64_t rip)
 {
     if (log_on(LOG_EXEC)) {
         log_printf("cpu%u: %#x:%#" PRIx64 "\n", vcpu_of(c)->id, c->s.seg[SEG_CS].selector, rip);
+    }
+}
+
+/* A line for each instruction of a block that was just decoded. */
+static void host_log_code(Cpu *c, uint64_t rip, const uint8_t *bytes, unsigned size)
+{
+    g_autoptr(GString) out = g_string_new("----\n");
+    Insn insn;
+
+    for (unsigned at = 0; at < size && log_on(LOG_IN_ASM); at += MAX(insn.len, 1)) {
+        g_autofree char *text = disassemble(c->code_size, bytes + at, size - at, rip + at);
+
+        g_string_append_printf(out, "%#" PRIx64 ":  %s\n", rip + at, text);
+        if (decode(c->code_size, bytes + at, size - at, &insn) != DECODE_OK) {
+            break;
+        }
+    }
+    if (log_on(LOG_IN_ASM)) {
+        log_printf("%s", out->str);
     }
 }
 
@@ -226,24 +247,33 @@ static void host_smm_changed(Cpu *c)
     vcpu_enter(vcpu_of(c));
 }
 
-const RtHost tcg_host = {
-    .page = host_page,
-    .mmio_read = host_mmio_read,
-    .mmio_write = host_mmio_write,
-    .port_read = host_port_read,
-    .port_write = host_port_write,
-    .dirty = host_dirty,
-    .code_page = host_code_page,
-    .exclusive = host_exclusive,
-    .apic_msr_read = host_apic_msr_read,
-    .apic_msr_write = host_apic_msr_write,
-    .tpr = host_tpr,
-    .set_tpr = host_set_tpr,
-    .tsc = host_tsc,
-    .random = host_random,
-    .cpuid = host_cpuid,
-    .log_interrupt = host_log_interrupt,
-    .log_exec = host_log_exec,
-    .unimplemented = host_unimplemented,
+/* clang-format off */
+#define COMMON \
+    .page = host_page, \
+    .mmio_read = host_mmio_read, \
+    .mmio_write = host_mmio_write, \
+    .port_read = host_port_read, \
+    .port_write = host_port_write, \
+    .dirty = host_dirty, \
+    .code_page = host_code_page, \
+    .exclusive = host_exclusive, \
+    .apic_msr_read = host_apic_msr_read, \
+    .apic_msr_write = host_apic_msr_write, \
+    .tpr = host_tpr, \
+    .set_tpr = host_set_tpr, \
+    .tsc = host_tsc, \
+    .random = host_random, \
+    .cpuid = host_cpuid, \
+    .unimplemented = host_unimplemented, \
     .smm_changed = host_smm_changed,
+/* clang-format on */
+
+const RtHost tcg_host = {COMMON};
+
+/* Events and blocks are told one by one: chosen when a vCPU is made, or each would pay for the
+ * asking. */
+const RtHost tcg_host_logs = {
+    COMMON.log_interrupt = host_log_interrupt,
+    .log_exec = host_log_exec,
+    .log_code = host_log_code,
 };

@@ -11,6 +11,7 @@
 #include "target/i386/rt/rt.h"
 #include "target/i386/rt/stub_host.h"
 #include "target/i386/shutdown.h"
+#include "util/log.h"
 #include "util/trace.h"
 
 #include <sys/mman.h>
@@ -81,7 +82,7 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
         return false;
     }
     t->rt = cpu_rt(cpu);
-    t->rt->host = &tcg_host;
+    t->rt->host = log_on(LOG_INT | LOG_EXEC | LOG_IN_ASM) ? &tcg_host_logs : &tcg_host;
     t->rt->vcpu = cpu;
     t->listener = (MemListener){
         .commit = map_changed,

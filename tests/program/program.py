@@ -6,7 +6,7 @@ Each test is a function; its first line is the sentence that is printed. No netw
 """
 import fcntl, os, pty, select, signal, subprocess, sys, tempfile, termios, time
 
-PROGRAM = sys.argv[1]
+PROGRAM = os.path.abspath(sys.argv[1])
 BARE = ["-machine", "none", "-accel", "qtest"]
 
 
@@ -46,12 +46,12 @@ class Terminal:
     def keys(self, keys):
         os.write(self.master, keys)
 
-    def shows(self, text):
+    def shows(self, text, seconds=10):
         def seen():
             while select.select([self.master], [], [], 0)[0]:
                 self.text += os.read(self.master, 4096).decode()
             return text in self.text
-        return until(seen)
+        return until(seen, seconds)
 
     def ends(self):
         """Its exit status, once the terminal is as it was; else None."""
@@ -127,10 +127,30 @@ def test_daemon():
         assert until(lambda: not os.path.exists(pid_file))
 
 
+def test_daemon_relative():
+    """relative names of the process id file and of sockets are removed in the end"""
+    with tempfile.TemporaryDirectory() as folder:
+        r = subprocess.run([PROGRAM, *BARE, "-daemonize", "-pidfile", "pid", "-serial",
+                            "unix:sock,server=on,wait=off"], cwd=folder, stdin=subprocess.DEVNULL)
+        assert r.returncode == 0 and sorted(os.listdir(folder)) == ["pid", "sock"]
+        os.kill(int(open(folder + "/pid").read()), signal.SIGTERM)
+        assert until(lambda: not os.listdir(folder))
+
+
 def test_daemon_fails():
     """a machine that cannot start in the background fails in the foreground"""
     status, out, err = run("-accel", "qtest", "-bios", "/nowhere", "-daemonize")
     assert status == 1 and "/nowhere" in err
+
+
+def test_firmware():
+    """SeaBIOS greets on the terminal, and Ctrl-A x leaves"""
+    if not os.path.exists("/usr/share/seabios/bios-256k.bin"):
+        return "SeaBIOS is not installed"
+    t = Terminal("-accel", "tcg", "-m", "64", "-nographic")
+    assert t.shows("SeaBIOS (version", 60)
+    t.keys(b"\x01x")
+    assert t.ends() == 0
 
 
 def test_log():
@@ -144,16 +164,18 @@ def test_log():
 
 
 def main():
-    failed = 0
+    failed = skipped = 0
     tests = [f for name, f in sorted(globals().items()) if name.startswith("test_")]
     for test in tests:
         try:
-            test()
-            print("ok   program:", test.__doc__)
+            why = test()
+            skipped += why is not None
+            print("skip program: %s: %s" % (test.__doc__, why) if why else
+                  "ok   program: %s" % test.__doc__)
         except AssertionError as e:
             failed += 1
             print("FAIL program:", test.__doc__, e, "line", e.__traceback__.tb_next.tb_lineno)
-    print("%d tests, %d failed" % (len(tests), failed))
+    print("%d tests, %d failed, %d skipped" % (len(tests), failed, skipped))
     return failed > 0
 
 

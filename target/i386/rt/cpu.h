@@ -70,7 +70,7 @@ typedef enum {
 } EventKind;
 
 typedef struct LastException { /* for the triple-fault report and -d int */
-    uint8_t vector;
+    uint8_t vector, kind; /* EventKind */
     bool soft, has_error;
     uint16_t cs;
     uint32_t error;

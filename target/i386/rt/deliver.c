@@ -5,6 +5,7 @@
  * mode"). Everything that can fault comes before anything that shows, but for what was written
  * below a stack pointer.
  */
+#include "target/i386/rt/host.h"
 #include "target/i386/rt/sys.h"
 
 /* A gate as the IDT holds it. */
@@ -275,8 +276,28 @@ static bool deliver_v86(Cpu *c, uint8_t vector, EventKind kind, uint64_t next)
     return false;
 }
 
+static void log_event(Cpu *c, uint8_t vector, EventKind kind, bool has_error, uint32_t error)
+{
+    LastException e = {
+        .vector = vector,
+        .kind = kind,
+        .soft = kind == EVENT_INT_N || kind == EVENT_INT3,
+        .has_error = has_error,
+        .cs = c->s.seg[SEG_CS].selector,
+        .error = error,
+        .rip = c->s.rip,
+        .cr2 = c->s.cr2,
+        .rsp = c->s.gpr[R_SP],
+    };
+
+    HOST_DO(c, log_interrupt, &e);
+}
+
 void deliver(Cpu *c, uint8_t vector, EventKind kind, bool has_error, uint32_t error, uint64_t next)
 {
+    if (unlikely(c->host->log_interrupt != NULL)) {
+        log_event(c, vector, kind, has_error, error);
+    }
     c->external = kind != EVENT_INT_N && kind != EVENT_INT3;
     if (!(c->s.cr0 & CR0_PE)) {
         deliver_real(c, vector, c->s.idtr.base, next);

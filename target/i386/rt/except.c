@@ -83,6 +83,7 @@ static LastException describe(const Cpu *c)
 {
     return (LastException){
         .vector = c->exc_vector,
+        .kind = c->exc_kind,
         .soft = c->exc_kind == EVENT_INT_N || c->exc_kind == EVENT_INT3,
         .has_error = c->exc_has_error,
         .cs = c->s.seg[SEG_CS].selector,
@@ -95,15 +96,10 @@ static LastException describe(const Cpu *c)
 
 static void note(Cpu *c)
 {
-    LastException e = describe(c);
-
     if (c->exc_kind == EVENT_EXCEPTION) {
-        c->last[c->last_count % LAST_EXCEPTIONS] = e;
+        c->last[c->last_count % LAST_EXCEPTIONS] = describe(c);
         c->last_count =
             c->last_count == 2 * LAST_EXCEPTIONS - 1 ? LAST_EXCEPTIONS : c->last_count + 1;
-    }
-    if (unlikely(c->host->log_interrupt != NULL)) {
-        HOST_DO(c, log_interrupt, &e);
     }
 }
 

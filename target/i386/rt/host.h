@@ -41,7 +41,7 @@ typedef struct RtHost {
     bool (*random)(Cpu *c, uint64_t *value);
     void (*cpuid)(Cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
-    void (*log_interrupt)(Cpu *c, const LastException *e); /* -d int  */
+    void (*log_interrupt)(Cpu *c, const LastException *e); /* -d int; NULL: off */
     void (*log_exec)(Cpu *c, uint64_t rip);                /* -d exec; NULL: off */
     /* -d in_asm: a block was decoded; NULL: off */
     void (*log_code)(Cpu *c, uint64_t rip, const uint8_t *bytes, unsigned size);
