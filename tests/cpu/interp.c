@@ -13,6 +13,7 @@
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/stub_host.h"
 
+#include <cpuid.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,7 @@ typedef struct Area {
 struct Interp {
     Cpu *c;
     void *arena;
-    X86Features features;
+    X86Features features, host; /* of the model; of the host */
     Area area[AREAS];
     Selectors selectors[3];
 };
@@ -206,6 +207,25 @@ static void make_areas(Interp *t)
     map_pages(t, 5, STACK_BASE, STACK_BYTES, PTE_W | PTE_NX);
 }
 
+static void host_features(X86Features *f)
+{
+    /* clang-format off */
+    static const struct { X86Word word; unsigned leaf, subleaf, reg; } words[] = {
+        {WORD_1_EDX, 1, 0, 3}, {WORD_1_ECX, 1, 0, 2}, {WORD_7_EBX, 7, 0, 1}, {WORD_7_ECX, 7, 0, 2},
+        {WORD_7_EDX, 7, 0, 3}, {WORD_7_1_EAX, 7, 1, 0}, {WORD_8000_0001_EDX, 0x80000001, 0, 3},
+        {WORD_8000_0001_ECX, 0x80000001, 0, 2}, {WORD_8000_0008_EBX, 0x80000008, 0, 1},
+        {WORD_D_1_EAX, 0xd, 1, 0},
+    };
+    /* clang-format on */
+
+    for (unsigned n = 0; n < sizeof words / sizeof *words; n++) {
+        unsigned r[4];
+
+        __cpuid_count(words[n].leaf, words[n].subleaf, r[0], r[1], r[2], r[3]);
+        f->word[words[n].word] = r[words[n].reg];
+    }
+}
+
 Interp *interp_new(void)
 {
     Interp *t = calloc(1, sizeof *t);
@@ -214,6 +234,7 @@ Interp *interp_new(void)
 
     make_areas(t);
     model_offered(&t->features);
+    host_features(&t->host);
     t->c = c = mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     t->arena = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     c->host = &host;
@@ -244,7 +265,7 @@ void interp_free(Interp *t)
 
 bool interp_supports(Interp *t, const Insn *i)
 {
-    return insn_supported(&t->features, i);
+    return insn_supported(&t->features, i) && insn_supported(&t->host, i);
 }
 
 uint8_t *interp_memory(Interp *t, uint64_t linear)

@@ -12,7 +12,7 @@ typedef struct Interp Interp;
 Interp *interp_new(void);
 void interp_free(Interp *t);
 
-/* Has the model what the instruction needs? */
+/* Have the model and the host what the instruction needs? */
 bool interp_supports(Interp *t, const Insn *i);
 
 /* Host memory behind a linear address of native.h's areas. */

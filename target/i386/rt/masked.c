@@ -207,12 +207,13 @@ static uint64_t gather_offset(const Cpu *c, const Insn *i, const Gather *g, unsi
     return addr_wrap(at + (index << i->scale), i->addrsize);
 }
 
-/* What has been gathered so far stays when the next element faults. */
-static void gather_commit(Cpu *c, const Insn *i, const Gather *g)
+/* What has been gathered so far stays when the next element faults; the upper halves are cleared
+ * only at the end. */
+static void gather_commit(Cpu *c, const Insn *i, const Gather *g, bool end)
 {
     fpu_live(c);
-    vector_set(c, i->operand[0].reg, i->vl, g->data, true);
-    vector_set(c, i->operand[2].reg, i->vl, g->mask, true);
+    vector_set(c, i->operand[0].reg, i->vl, g->data, end);
+    vector_set(c, i->operand[2].reg, i->vl, g->mask, end);
 }
 
 static void gather_element(Cpu *c, const Insn *i, Gather *g, unsigned n, bool progress)
@@ -222,7 +223,7 @@ static void gather_element(Cpu *c, const Insn *i, Gather *g, unsigned n, bool pr
     TlbEntry *e;
 
     if (may_raise && progress) {
-        gather_commit(c, i, g);
+        gather_commit(c, i, g, false);
     }
     linear = seg_linear(c, i->seg, offset, g->bytes, false);
     e = tlb_at(c, linear);
@@ -231,7 +232,7 @@ static void gather_element(Cpu *c, const Insn *i, Gather *g, unsigned n, bool pr
         return;
     }
     if (progress) {
-        gather_commit(c, i, g);
+        gather_commit(c, i, g, false);
     }
     mem_read_block(c, linear, g->data + n * g->bytes, g->bytes, ACCESS_READ);
 }
@@ -254,7 +255,7 @@ static void run_gather(Cpu *c, const Insn *i)
     }
     __builtin_memset(g.mask, 0, sizeof g.mask);
     __builtin_memset(g.data + g.count * g.bytes, 0, sizeof g.data - g.count * g.bytes);
-    gather_commit(c, i, &g);
+    gather_commit(c, i, &g, true);
 }
 
 InsnRun *bind_masked(Cpu *c, Insn *i)
