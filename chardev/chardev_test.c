@@ -419,6 +419,47 @@ TEST("pipe: a pair of FIFOs carries both directions")
     remove_temporary(path);
 }
 
+/* The name that a pty chardev announces, from the link that the kernel keeps. */
+static int open_slave(Chardev *chr)
+{
+    Value v;
+    int fd;
+
+    check(prop_get(&chr->obj, "path", &v, NULL), true);
+    fd = open(v.text, O_RDWR | O_NOCTTY);
+    value_clear(&v);
+    return fd;
+}
+
+/* The loop looks for somebody on the other side now and then. */
+static void until_open(Machine *m, Chardev *chr, bool open)
+{
+    while (chr->open != open) {
+        g_main_context_iteration(machine_context(m), TRUE);
+    }
+}
+
+TEST("pty: bytes pass both ways while somebody has it open, and again with the next")
+{
+    Machine *m = machine();
+    Chardev *chr = made(m, "pty,id=c");
+    Ear *e = ear(m, chr);
+    char got[4];
+
+    for (int i = 0; i < 2; i++) {
+        int fd = open_slave(chr);
+
+        until_open(m, chr, true);
+        check(write(fd, "in", 2), 2);
+        turn(m);
+        char_write(chr, "out", 3);
+        check(read(fd, got, 4), 3);
+        close(fd);
+        until_open(m, chr, false);
+    }
+    check_str(e->heard->str, "inin");
+}
+
 TEST("mux: Ctrl-A c turns to the next front end, Ctrl-A Ctrl-A is itself, Ctrl-A b a break")
 {
     Machine *m = machine();

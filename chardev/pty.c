@@ -74,6 +74,7 @@ static bool pty_complete(Object *obj, Error **err)
     close(slave);
     fcntl(p->master, F_SETFL, O_NONBLOCK);
     fcntl(p->master, F_SETFD, FD_CLOEXEC);
+    g_free(p->path);
     p->path = g_strdup(name);
     p->fd.lost = pty_lost;
     g_printerr("char device redirected to %s (label %s)\n", name, obj->name);
@@ -97,12 +98,16 @@ static void pty_finalize(Object *obj)
     if (p->master >= 0) {
         close(p->master);
     }
-    g_free(p->path);
 }
+
+static const Prop pty_props[] = {
+    PROP_TEXT(PtyChardev, path, NULL, "its name; chosen by the host"),
+    PROP_END,
+};
 
 static const ChardevClass PtyChardev_class = {
     .class = {"chardev-pty", "a new pseudo-terminal", &FdChardev_class.class, sizeof(PtyChardev),
-              .init = pty_init, .finalize = pty_finalize, .complete = pty_complete},
+              pty_props, .init = pty_init, .finalize = pty_finalize, .complete = pty_complete},
     .write = fd_write,
     .wait = fd_wait,
     .accept = fd_accept,

@@ -8,7 +8,6 @@
  */
 #include "chardev/terminal.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
@@ -33,18 +32,6 @@ static void at_exit(int status, void *opaque)
     terminal_restore(opaque);
 }
 
-static void block_signals(void)
-{
-    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
-    sigset_t set;
-
-    sigemptyset(&set);
-    for (unsigned i = 0; i < G_N_ELEMENTS(ending); i++) {
-        sigaddset(&set, ending[i]);
-    }
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-}
-
 Terminal *terminal_raw(int fd, bool signals)
 {
     struct termios raw;
@@ -56,7 +43,6 @@ Terminal *terminal_raw(int fd, bool signals)
     t = g_new0(Terminal, 1);
     *t = (Terminal){dup(fd), raw, true};
     on_exit(at_exit, t);
-    block_signals();
     raw.c_iflag &= ~(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
     raw.c_oflag |= OPOST;
     raw.c_lflag &= ~(ECHO | ECHONL | ICANON | IEXTEN | (signals ? 0 : ISIG));

@@ -6,7 +6,6 @@
 typedef struct Terminal Terminal;
 
 /* Raw input: no echo, no lines, with signals only if asked for. Does nothing and returns NULL when
- * fd is no terminal. The process blocks SIGINT, SIGTERM, SIGHUP from here on (threads made later
- * too): the event loop takes them, so that the terminal is always given back. */
+ * fd is no terminal. The caller sees to it that SIGINT, SIGTERM and SIGHUP end in exit(). */
 Terminal *terminal_raw(int fd, bool signals);
 void terminal_restore(Terminal *t); /* NULL is fine; exit() does it too */
