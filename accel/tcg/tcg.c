@@ -84,6 +84,7 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
     t->rt = cpu_rt(cpu);
     t->rt->host = log_on(LOG_INT | LOG_EXEC | LOG_IN_ASM) ? &tcg_host_logs : &tcg_host;
     t->rt->vcpu = cpu;
+    t->rt->takes_turns = cpu->accel->one_at_a_time;
     t->listener = (MemListener){
         .commit = map_changed,
         .log = log_changed,

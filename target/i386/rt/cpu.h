@@ -103,6 +103,7 @@ typedef struct Cpu {
     uint8_t stack_size;  /* bytes of the stack pointer: 2, 4, 8                              */
     bool flat;           /* ES CS SS DS: base 0 and no limit (or 64-bit): skip the checks    */
     bool want_window;    /* rt_want_window()                                                 */
+    bool takes_turns;    /* only one vCPU runs at a time: PAUSE ends rt_run()                */
     uint32_t mode;       /* mode key: MODE_, all that decoding and binding depend on         */
     uint64_t code_base;  /* of CS: linear address of rip 0; 0 in 64-bit code                 */
     uint64_t code_limit; /* of CS: the highest rip; ~0 in 64-bit code                       */
@@ -116,7 +117,7 @@ typedef struct Cpu {
     uint64_t retired; /* instructions, for figures                                        */
 
     /* Exceptions in flight: raise_...() fills these and unwinds to the loop. */
-    void *unwind[5]; /* __builtin_setjmp's */
+    void *unwind[5];              /* __builtin_setjmp's */
     uint8_t exc_vector, exc_kind; /* exc_kind: EventKind */
     bool exc_pending, exc_has_error;
     uint32_t exc_error;
@@ -132,7 +133,7 @@ typedef struct Cpu {
     const struct RtHost *host;
     void *vcpu; /* struct Vcpu, for the host side */
     const X86Features *features;
-    uint32_t signature; /* CPUID 1, EAX: in EDX after reset */
+    uint32_t signature;             /* CPUID 1, EAX: in EDX after reset */
     uint8_t phys_bits, linear_bits; /* 36 to 52; 48 or 57: what the model has */
 
     struct BlockCache *blocks; /* decoded code (block.c)  */

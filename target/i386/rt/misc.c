@@ -129,6 +129,10 @@ RUN(nothing)
 RUN(pause)
 {
     __builtin_ia32_pause();
+    if (c->takes_turns) { /* who is waited for may be another vCPU, which runs only when this rests */
+        c->attention = 1;
+        c->block_break = true;
+    }
 }
 
 RUN(fence)
