@@ -226,6 +226,7 @@ const PciDeviceClass I440fx_class = {
     .class_code = 0x060000,
     .revision = 2,
     .fixed = true,
+    .wake_keeps = {PAM, 7}, /* SeaBIOS finds in shadow RAM that it has run before, and resumes */
     .config_written = config_written,
 };
 CLASS(I440fx);

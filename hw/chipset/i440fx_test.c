@@ -64,6 +64,20 @@ TEST("i440fx: shadow RAM: to the bus; stores only; loads only; both")
     done(b, &r);
 }
 
+TEST("i440fx: a reset shows the ROM again, but not the one that ends S3")
+{
+    Rom r = {0};
+    Board *b = bridge(&r);
+
+    put(r.host, 0x59, 0x30);
+    mem_put(b, SEGMENT_F, 0x5566, 2);
+    machine_reset(board_machine(b), RESET_WAKE);
+    check(mem_get(b, SEGMENT_F, 2), 0x5566);
+    machine_reset(board_machine(b), RESET_WARM);
+    check(mem_get(b, SEGMENT_F, 2), 0xbbbb);
+    done(b, &r);
+}
+
 TEST("i440fx: each half of a PAM register has its own 16 KB")
 {
     Rom r = {0};
