@@ -18,23 +18,27 @@ void block_init(Cpu *c, void *arena, size_t bytes)
 {
     c->blocks = arena;
     c->blocks->end = (uint8_t *)arena + bytes;
-    c->blocks->gen = 1;
+    c->blocks->loose.head.mode = ~0u; /* no CPU's: it also stands where no block is */
     block_flush(c);
 }
 
+/* A CPU under another engine has no blocks. */
 void fetch_flush(Cpu *c)
 {
-    BlockCache *cache = c->blocks;
-
-    if (!cache) {
+    if (!c->blocks) {
         return;
     }
     for (unsigned n = 0; n < FETCH_SIZE; n++) {
-        cache->fetch[n].tag = 0;
+        c->blocks->fetch[n].tag = 0;
     }
-    if (!++cache->gen) { /* once in four thousand million times: no old entry may look young */
-        for (unsigned n = 0; n < JUMP_SIZE; n++) {
-            cache->jump[n].block = NULL;
+}
+
+/* The page may be part of a large one, of 1 GB at most. */
+void fetch_flush_page(Cpu *c, uint64_t linear)
+{
+    for (unsigned n = 0; n < FETCH_SIZE; n++) {
+        if (c->blocks->fetch[n].tag >> 30 == linear >> 30) {
+            c->blocks->fetch[n].tag = 0;
         }
     }
 }
@@ -43,13 +47,13 @@ void block_flush(Cpu *c)
 {
     BlockCache *cache = c->blocks;
 
-    if (!cache) { /* no engine runs this CPU */
+    if (!cache) {
         return;
     }
     cache->next = (uint8_t *)(cache + 1);
     cache->resets++;
     for (unsigned n = 0; n < JUMP_SIZE; n++) {
-        cache->jump[n].block = NULL;
+        cache->jump[n].block = &cache->loose.head;
     }
     for (unsigned n = 0; n < BLOCK_BUCKETS; n++) {
         cache->bucket[n] = NULL;
@@ -62,9 +66,8 @@ void block_flush(Cpu *c)
 
 static Fetch *fetch_page(Cpu *c, uint64_t linear)
 {
-    uint64_t page = linear & ~(uint64_t)(GUEST_PAGE - 1);
-    uint64_t tag = page | (c->mode & MODE_USER ? 2 : 0) | 1;
-    Fetch *f = &c->blocks->fetch[page / GUEST_PAGE % FETCH_SIZE];
+    uint64_t tag = fetch_tag(c, linear);
+    Fetch *f = fetch_at(c, linear);
 
     if (f->tag != tag) {
         uint64_t phys = mem_fetch_address(c, linear);
@@ -271,6 +274,7 @@ static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
     Block *b = block_room(c);
 
     b->phys = f->phys | linear % GUEST_PAGE;
+    b->page = f->phys;
     b->phys2 = NO_PAGE;
     b->code = f->code;
     b->code2 = NULL;
@@ -280,6 +284,14 @@ static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
 }
 
 /* ---- finding them ---- */
+
+bool block_second_page(const Cpu *c, const Block *b)
+{
+    uint64_t last = code_linear(c, c->s.rip + b->bytes - 1);
+    const Fetch *f = fetch_at(c, last);
+
+    return f->tag == fetch_tag(c, last) && f->phys == b->phys2 && b->code2->version == b->version2;
+}
 
 /* Does its second page, if there is one, still lie where it was decoded? */
 static bool block_reaches(Cpu *c, const Block *b)
@@ -304,7 +316,7 @@ static Block *block_kept(Cpu *c, uint64_t phys)
     return NULL;
 }
 
-static __attribute__((noinline)) const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump)
+const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump)
 {
     Block *b = NULL;
 
@@ -331,23 +343,6 @@ static __attribute__((noinline)) const Block *block_find_slow(Cpu *c, uint64_t l
     if (!block_in_limit(c, b)) {
         return block_loose(c);
     }
-    *jump = (Jump){linear, b, c->mode, c->blocks->gen};
+    *jump = (Jump){linear, b};
     return b;
-}
-
-const Block *block_find(Cpu *c)
-{
-    uint64_t linear;
-    Jump *j;
-
-    if (c->code_size != CODE_64) {
-        c->s.rip = (uint32_t)c->s.rip;
-    }
-    linear = code_linear(c, c->s.rip);
-    j = &c->blocks->jump[(linear ^ linear >> 12) % JUMP_SIZE];
-    if (likely(j->linear == linear && j->mode == c->mode && j->gen == c->blocks->gen && j->block &&
-               block_current(j->block) && block_in_limit(c, j->block))) {
-        return j->block;
-    }
-    return block_find_slow(c, linear, j);
 }

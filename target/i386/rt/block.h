@@ -11,30 +11,29 @@
 #pragma once
 #include "target/i386/rt/cpu.h"
 
-enum { BLOCK_MAX = 64, JUMP_SIZE = 4096, BLOCK_BUCKETS = 8192, FETCH_SIZE = 64 };
+enum { BLOCK_MAX = 64, JUMP_SIZE = 4096, BLOCK_BUCKETS = 8192, FETCH_SIZE = 256 };
 
 typedef struct Block {
     uint64_t phys;  /* of the first byte                                            */
+    uint64_t page;  /* ... its page                                                 */
     uint64_t phys2; /* of the second page, where the only instruction crosses pages */
     CodePage *code, *code2;
     uint32_t version, version2;
     uint32_t mode;
     uint16_t bytes, count;
     struct Block *chain; /* same bucket */
-    uint64_t spare;
     Insn insn[];
 } Block;
 
-/* Where a linear address went last. gen: the translation is younger than the last flush. */
+/* Where a linear address went last; it counts while the fetch translation of its page agrees. */
 typedef struct Jump {
     uint64_t linear;
     Block *block;
-    uint32_t mode, gen;
 } Jump;
 
-/* A page's fetch translation. tag: linear page address | user << 1 | valid. */
+/* A page's fetch translation. */
 typedef struct Fetch {
-    uint64_t tag;
+    uint64_t tag; /* fetch_tag(); 0: none         */
     uint64_t phys;
     uint8_t *host;  /* NULL: device                  */
     CodePage *code; /* NULL: decoded anew every time */
@@ -42,8 +41,7 @@ typedef struct Fetch {
 
 typedef struct BlockCache {
     uint8_t *next, *end; /* of the arena's free part */
-    uint32_t gen;        /* of fetch translations    */
-    uint32_t resets;     /* how often the arena started over */
+    unsigned resets;     /* how often the arena started over */
     Fetch fetch[FETCH_SIZE];
     Jump jump[JUMP_SIZE];
     Block *bucket[BLOCK_BUCKETS];
@@ -56,13 +54,50 @@ typedef struct BlockCache {
 /* Lay the cache out in an arena of at least 1 MB. */
 void block_init(Cpu *c, void *arena, size_t bytes);
 
-/* The block at s.rip in the current mode; good until the next call that decodes. Raises #PF, #GP
- * (limit, canonical form); bad opcodes are instructions whose handler raises. */
-const Block *block_find(Cpu *c);
-
 /* Forget all blocks: the memory map or the CPU's features changed. The running block's memory stays
  * readable until the next block_find(). */
 void block_flush(Cpu *c);
 
 /* Forget fetch translations: the guest flushed its TLB, all of it or a page. Cheap. */
 void fetch_flush(Cpu *c);
+void fetch_flush_page(Cpu *c, uint64_t linear);
+
+/* ---- finding them ---- */
+
+static inline uint64_t fetch_tag(const Cpu *c, uint64_t linear)
+{
+    return (linear & ~(uint64_t)(GUEST_PAGE - 1)) | (c->mode & MODE_USER) | 1;
+}
+
+static inline Fetch *fetch_at(const Cpu *c, uint64_t linear)
+{
+    return &c->blocks->fetch[linear / GUEST_PAGE % FETCH_SIZE];
+}
+
+const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump);
+bool block_second_page(const Cpu *c, const Block *b); /* the same as then? */
+
+/* The block at s.rip in the current mode; good until the next call that decodes. Raises #PF, #GP
+ * (limit, canonical form); bad opcodes are instructions whose handler raises. */
+static inline const Block *block_find(Cpu *c)
+{
+    uint64_t linear = c->code_base + c->s.rip;
+    const Fetch *f;
+    const Block *b;
+    Jump *j;
+
+    if (unlikely(c->code_size != CODE_64)) {
+        c->s.rip = (uint32_t)c->s.rip;
+        linear = (uint32_t)(c->code_base + c->s.rip);
+    }
+    j = &c->blocks->jump[(linear ^ linear >> 12) % JUMP_SIZE];
+    b = j->block;
+    f = fetch_at(c, linear);
+    if (likely(j->linear == linear && b->mode == c->mode && f->tag == fetch_tag(c, linear) &&
+               f->phys == b->page && b->code->version == b->version &&
+               c->s.rip + b->bytes - 1 <= c->code_limit &&
+               (!b->code2 || block_second_page(c, b)))) {
+        return b;
+    }
+    return block_find_slow(c, linear, j);
+}

@@ -130,16 +130,26 @@ static bool look_around(Cpu *c, RtExit *exit)
     return false;
 }
 
+/* Only the last instruction of a block, or one that sets block_break, may change next_rip. */
 static inline void block_run(Cpu *c, const Block *b)
 {
     const Insn *i = b->insn, *end = i + b->count;
+    uint64_t next = c->s.rip;
 
     if (unlikely(c->host->log_exec != NULL)) {
         HOST_DO(c, log_exec, c->s.rip);
     }
-    do {
-        insn_run(c, i++);
-    } while (i != end && !c->block_break);
+    for (;;) {
+        c->insn = i;
+        next += i->len;
+        c->next_rip = next;
+        i->run(c, i);
+        if (++i == end || unlikely(c->block_break)) {
+            break;
+        }
+        c->s.rip = next;
+    }
+    c->s.rip = c->next_rip;
     c->insn = NULL;
     c->retired += i - b->insn;
 }

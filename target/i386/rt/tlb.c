@@ -69,7 +69,7 @@ void tlb_flush_page(Cpu *c, uint64_t linear)
     for (unsigned v = 0; v < VIEW_COUNT; v++) {
         entry_clear(&c->tlb_view[v][slot], slot);
     }
-    fetch_flush(c);
+    fetch_flush_page(c, linear);
 }
 
 void tlb_drop_writes(Cpu *c)
