@@ -123,6 +123,9 @@ static void host_features(X86Features *f)
         f->word[WORD_8000_0001_EDX] = d;
         f->word[WORD_8000_0001_ECX] = c;
     }
+    if (__get_cpuid(0x80000008, &a, &b, &c, &d)) {
+        f->word[WORD_8000_0008_EBX] = b;
+    }
 }
 
 /* AVX and AVX-512 need the host's kernel to save the registers. */

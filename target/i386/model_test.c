@@ -45,6 +45,7 @@ TEST("model: the default has long mode, NX and the truth about speculation")
     check(feature_has(&m.features, FEATURE_LM), true);
     check(feature_has(&m.features, FEATURE_NX), true);
     check(feature_has(&m.features, FEATURE_RDCL_NO), true);
+    check(ask("max", one, 0x80000021, 0, 0), 1 << 8 | 1 << 6 | 1 << 2); /* AutoIBRS, null, LFENCE */
     check_str(m.missing, "");
 }
 
