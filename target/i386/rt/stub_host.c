@@ -161,8 +161,13 @@ bool fpu_host_attach(Cpu *c, Error **err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     size_t bytes = getauxval(AT_MINSIGSTKSZ) + 64 * 1024;
-    stack_t stack = {.ss_sp = malloc(bytes), .ss_size = bytes};
+    stack_t stack = {.ss_size = bytes};
 
+    if (attached) { /* another vCPU of this thread: its signal stack serves both */
+        attached = c->fpu;
+        return true;
+    }
+    stack.ss_sp = malloc(bytes);
     if (!stack.ss_sp || sigaltstack(&stack, NULL)) {
         free(stack.ss_sp);
         return error_set(err, "no signal stack of %zu bytes", bytes);
