@@ -163,3 +163,8 @@ TEST("guest program: system-management mode")
 {
     program_check("smm.bin", 13);
 }
+
+TEST("guest program: long-mode paging: NX, SMEP, SMAP, keys, 1 GB pages, contexts, five levels")
+{
+    program_check("rights.bin", 33);
+}
