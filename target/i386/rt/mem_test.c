@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "target/i386/rt/walk.h"
+#include "tests/lib/barecpu.h"
+#include "tests/lib/test.h"
+
+#include <string.h>
+
+TEST("memory: a value across pages comes from both, and goes to both")
+{
+    BareCpu *b = bare_new(CODE_64);
+    uint64_t value = 0x1122334455667788;
+
+    mem_write(b->c, 0x31ffd, value, 8);
+    check(memcmp(b->ram + 0x31ffd, &value, 8), 0);
+    check(mem_read(b->c, 0x31ffd, 8), value);
+    check(mem_read(b->c, 0x31fff, 2), 0x5566);
+    bare_free(b);
+}
+
+TEST("memory: beyond the RAM are devices; a value across the border is taken byte by byte")
+{
+    BareCpu *b = bare_new(CODE_64);
+
+    b->ram[BARE_RAM - 1] = 0xaa;
+    check(mem_read(b->c, BARE_RAM + 8, 4), BARE_RAM + 8);
+    check(mem_read(b->c, BARE_RAM - 1, 2), 0xaa);
+    check(b->mmio_reads, 2);
+    mem_write(b->c, BARE_RAM + 16, 0x77, 1);
+    check(b->mmio_value, 0x77);
+    check(mem_pointer_slow(b->c, BARE_RAM, 4) == NULL, true);
+    bare_free(b);
+}
+
+TEST("memory: a store into a page with decoded code is seen by its version, and gets no write tag")
+{
+    BareCpu *b = bare_new(CODE_64);
+    CodePage *page = &b->pages[BARE_DATA / GUEST_PAGE];
+    bool first;
+    uint32_t version = code_mark(page, code_grains(0, 64), &first);
+
+    mem_write(b->c, BARE_DATA + 100, 1, 4); /* beside the code */
+    check(page->version, version);
+    check(tlb_hit(tlb_at(b->c, BARE_DATA)->write, BARE_DATA, 4), false);
+    b->c->block_break = false;
+    mem_write(b->c, BARE_DATA + 60, 1, 8);
+    check(page->version, version + 1);
+    check(b->c->block_break, true);
+    mem_write(b->c, BARE_DATA, 1, 4);
+    check(tlb_hit(tlb_at(b->c, BARE_DATA)->write, BARE_DATA, 4), true);
+    bare_free(b);
+}
+
+TEST("memory: the write tags go, the read tags stay")
+{
+    BareCpu *b = bare_new(CODE_64);
+
+    mem_write(b->c, BARE_DATA, 1, 4);
+    check(tlb_hit(tlb_at(b->c, BARE_DATA)->write, BARE_DATA, 4), true);
+    tlb_drop_writes(b->c);
+    check(tlb_hit(tlb_at(b->c, BARE_DATA)->write, BARE_DATA, 4), false);
+    check(tlb_hit(tlb_at(b->c, BARE_DATA)->read, BARE_DATA, 4), true);
+    bare_free(b);
+}
+
+TEST("memory: an empty slot has a tag that no address of it has")
+{
+    for (unsigned slot = 0; slot < TLB_SIZE; slot++) {
+        check(tlb_hit(tlb_no_tag(slot), (uint64_t)slot * GUEST_PAGE, 1), false);
+        check(tlb_hit(tlb_no_tag(slot), ((uint64_t)slot + TLB_SIZE) * GUEST_PAGE, 1), false);
+    }
+}
+
+TEST("memory: with A20 off, the odd megabytes are the even ones")
+{
+    BareCpu *b = bare_new(CODE_64);
+
+    b->ram[0x5000] = 0x11;
+    b->ram[0x105000] = 0x22;
+    check(mem_read(b->c, 0x105000, 1), 0x22);
+    b->c->s.a20 = false;
+    rt_state_loaded(b->c);
+    check(mem_read(b->c, 0x105000, 1), 0x11);
+    bare_free(b);
+}
+
+TEST("memory: INVLPG anywhere in a large page drops all its pieces")
+{
+    BareCpu *b = bare_new(CODE_64);
+
+    mem_read(b->c, 0x201000, 1);
+    mem_read(b->c, 0x202000, 1);
+    tlb_flush_page(b->c, 0x3ff000);
+    check(tlb_hit(tlb_at(b->c, 0x201000)->read, 0x201000, 1), false);
+    check(tlb_hit(tlb_at(b->c, 0x202000)->read, 0x202000, 1), false);
+    bare_free(b);
+}
+
+TEST("memory: blocks are copied across pages and out of devices")
+{
+    BareCpu *b = bare_new(CODE_64);
+    uint8_t in[64], out[64];
+
+    for (unsigned n = 0; n < sizeof(in); n++) {
+        in[n] = n;
+    }
+    mem_write_block(b->c, 0x31fe1, in, sizeof(in), ACCESS_WRITE);
+    check(memcmp(b->ram + 0x31fe1, in, sizeof(in)), 0);
+    mem_read_block(b->c, 0x31fe1, out, sizeof(out), ACCESS_READ);
+    check(memcmp(in, out, sizeof(in)), 0);
+    mem_read_block(b->c, BARE_RAM + 4, out, 12, ACCESS_READ);
+    check(b->mmio_reads, 2);
+    bare_free(b);
+}
+
+TEST("paging: A and D are set only when the access is made")
+{
+    BareCpu *b = bare_new(CODE_64);
+    uint64_t *pd = (uint64_t *)(b->ram + BARE_TABLES + 0x3000);
+
+    pd[1] = 0x200087;
+    mem_read(b->c, 0x200000, 8);
+    check(pd[1], 0x2000a7);
+    mem_write(b->c, 0x200000, 0, 8);
+    check(pd[1], 0x2000e7);
+    bare_free(b);
+}
