@@ -66,7 +66,7 @@ def mutable_globals(path, lines):
     """nothing is global and mutable but trace switches and the current vCPU"""
     pattern = re.compile(r'^(static )?[A-Za-z_][A-Za-z0-9_ *]* \**[a-z_][a-z0-9_]*(\[[^]]*\])*( = [^(]*)?;$')
     fine = re.compile(r'^(extern|typedef|const|static const|return|struct \w+;|enum|union|goto|_Static_assert|'
-                      r'static _Thread_local|_Thread_local|static inline)')
+                      r'static _Thread_local|static __thread|static inline)')
     for line in lines:
         if path.endswith('.c') and not is_test(path) and pattern.match(line) and not fine.match(line) and 'const' not in line:
             yield line
