@@ -24,6 +24,11 @@ GUEST(calls, ".code64\n"
     "   lea -1(%rdi), %edi\n call 2b\n add %ebx, %eax\n3: add $8, %rsp\n pop %rbx\n pop %rbp\n ret");
 GUEST(locked, ".code64\n"
     "1: lock incl 0x30000\n mov $0, %eax\n lock cmpxchg %ecx, 0x30040\n gs movl 0x30000, %edx\n jmp 1b");
+GUEST(vectors, ".code64\n"
+    "1: movaps 0x30000, %xmm0\n addps %xmm1, %xmm0\n mulps 0x30010, %xmm0\n pxor %xmm2, %xmm3\n"
+    "   movups %xmm0, 0x30020\n pshufd $0x1b, %xmm0, %xmm4\n movd %xmm4, %eax\n comiss %xmm1, %xmm0\n jmp 1b");
+GUEST(x87, ".code64\n fninit\n"
+    "1: fldl 0x30000\n fmull 0x30008\n fld1\n faddp\n fstpl 0x30010\n jmp 1b");
 /* clang-format on */
 
 typedef struct Loop {
@@ -72,6 +77,8 @@ int main(int argc, char **argv)
         {"memory", memory, memory_end},
         {"calls", calls, calls_end},
         {"locked", locked, locked_end},
+        {"vectors", vectors, vectors_end},
+        {"x87", x87, x87_end},
     };
     double seconds = argc > 1 ? atof(argv[1]) : 0.5;
 

@@ -212,7 +212,7 @@ static bool choice_of_vendor(const Insn *i, uint8_t native, uint8_t ours)
            (insn_row(i)->attr & ROW_ALIGN && native == EXC_GP && ours == EXC_SS) ||
            (i->op == OP_PUSH_SEG && i->opsize == 4) || i->op == OP_INTO ||
            (i->op == OP_PUSHA && native != EXC_BP) ||
-           (i->op == OP_CALL && native == EXC_PF && ours == EXC_GP) ||
+           (i->op == OP_CALL && native != EXC_BP && ours == EXC_GP) ||
            (insn_row(i)->fpu == ROW_FPU_FXSAVE && native == EXC_AC && ours == EXC_GP);
 }
 

@@ -83,3 +83,34 @@ static inline void fpu_live(Cpu *c)
         fpu_enter(c);
     }
 }
+
+/* What lets an instruction of that kind run without a further look: bits of CR0 that are clear and
+ * set, and bits of CR4 and XCR0 that are set. */
+typedef struct FpuNeed {
+    uint32_t cr0_clear, cr0_set, cr4, xcr0;
+} FpuNeed;
+
+/* clang-format off */
+static const FpuNeed fpu_need[] = {
+    [FPU_X87] = {CR0_EM | CR0_TS, 0, 0, 0},
+    [FPU_WAIT] = {CR0_TS, 0, 0, 0},
+    [FPU_MMX] = {CR0_EM | CR0_TS, 0, 0, 0},
+    [FPU_SSE] = {CR0_EM | CR0_TS, 0, CR4_OSFXSR, 0},
+    [FPU_AVX] = {CR0_TS, CR0_PE, CR4_OSXSAVE, XSTATE_SSE | XSTATE_AVX},
+    [FPU_AVX512] = {CR0_TS, CR0_PE, CR4_OSXSAVE, XSTATE_SSE | XSTATE_AVX | XSTATE_AVX512},
+    [FPU_FXSAVE] = {CR0_EM | CR0_TS, 0, 0, 0},
+    [FPU_XSAVE] = {CR0_TS, 0, CR4_OSXSAVE, 0},
+};
+/* clang-format on */
+
+/* fpu_check(), which is only asked when something is out of the ordinary. */
+static inline void fpu_want(Cpu *c, FpuKind kind)
+{
+    const FpuNeed *n = &fpu_need[kind];
+    uint64_t lacks = (c->s.cr0 & n->cr0_clear) | (~c->s.cr0 & n->cr0_set) | (~c->s.cr4 & n->cr4) |
+                     (~c->s.xcr0 & n->xcr0);
+
+    if (unlikely(lacks || c->s.rflags & FLAG_VM)) {
+        fpu_check(c, kind);
+    }
+}

@@ -82,17 +82,6 @@ uint32_t stub_find(Cpu *c, const StubCode *code, bool flags)
     return s->at;
 }
 
-uint32_t stub_call(Cpu *c, uint32_t at, void *memory, StubRegs *r)
-{
-    register uint64_t trap __asm__("r8") = 0;
-
-    __asm__ volatile("call *%[code]"
-                     : "+a"(r->ax), "+c"(r->cx), "+d"(r->dx), "=&S"(r->flags), "+r"(trap)
-                     : [code] "r"(c->fpu->code_run + at), "D"(memory)
-                     : "memory", "cc");
-    return (uint32_t)trap;
-}
-
 /* ---- traps ---- */
 
 /* CR0.NE clear: the CPU says FERR# and stops until an interrupt, which is IRQ 13, comes. */

@@ -43,7 +43,16 @@ uint32_t stub_find(Cpu *c, const StubCode *code, bool flags);
 void stub_encode(const Insn *i, bool code64, StubCode *out);
 
 /* Runs a stub; 0, or the host's trap number plus 1: nothing but exception flags has changed. */
-uint32_t stub_call(Cpu *c, uint32_t at, void *memory, StubRegs *r);
+static inline uint32_t stub_call(Cpu *c, uint32_t at, void *memory, StubRegs *r)
+{
+    register uint64_t trap __asm__("r8") = 0;
+
+    __asm__ volatile("call *%[code]"
+                     : "+a"(r->ax), "+c"(r->cx), "+d"(r->dx), "=&S"(r->flags), "+r"(trap)
+                     : [code] "r"(c->fpu->code_run + at), "D"(memory)
+                     : "memory", "cc");
+    return (uint32_t)trap;
+}
 
 /* The host trapped in a stub: raises what the guest sees. */
 _Noreturn void stub_trap(Cpu *c, uint32_t trap);

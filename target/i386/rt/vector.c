@@ -11,7 +11,7 @@
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/stub.h"
 
-static uint32_t aux_flags(const Insn *i)
+static inline uint32_t aux_flags(const Insn *i)
 {
     return i->aux >> AUX_SHIFT;
 }
@@ -26,7 +26,7 @@ static void bind_stub(Cpu *c, Insn *i, uint64_t flags)
     i->aux = at | (uint64_t)c->fpu->generation << 24 | flags << AUX_SHIFT;
 }
 
-static uint32_t stub_at(Cpu *c, const Insn *i)
+static inline uint32_t stub_at(Cpu *c, const Insn *i)
 {
     if (unlikely((i->aux >> 24 & 0xffffff) != c->fpu->generation)) {
         bind_stub(c, (Insn *)i, aux_flags(i)); /* decoded instructions belong to this vCPU */
@@ -34,10 +34,10 @@ static uint32_t stub_at(Cpu *c, const Insn *i)
     return i->aux & 0xffffff;
 }
 
-static void check(Cpu *c, uint32_t flags)
+static inline void check(Cpu *c, uint32_t flags)
 {
     if (!(flags & STUB_FREE)) {
-        fpu_check(c, flags & STUB_KIND);
+        fpu_want(c, flags & STUB_KIND);
     }
 }
 
@@ -60,7 +60,8 @@ static void run_registers(Cpu *c, const Insn *i)
 
 /* ---- memory operands ---- */
 
-static uint64_t operand_linear(Cpu *c, const Insn *i, uint64_t offset, unsigned size, bool write)
+static inline uint64_t operand_linear(Cpu *c, const Insn *i, uint64_t offset, unsigned size,
+                                      bool write)
 {
     uint64_t linear = seg_linear(c, i->seg, offset, size, write);
 
@@ -71,7 +72,7 @@ static uint64_t operand_linear(Cpu *c, const Insn *i, uint64_t offset, unsigned 
     return linear;
 }
 
-static void *load_operand(Cpu *c, uint64_t linear, unsigned size)
+static inline void *load_operand(Cpu *c, uint64_t linear, unsigned size)
 {
     TlbEntry *e = tlb_at(c, linear);
 
@@ -83,7 +84,7 @@ static void *load_operand(Cpu *c, uint64_t linear, unsigned size)
 }
 
 /* NULL: not in one page that may simply be written; then all of it has been checked. */
-static void *store_operand(Cpu *c, uint64_t linear, unsigned size)
+static inline void *store_operand(Cpu *c, uint64_t linear, unsigned size)
 {
     TlbEntry *e = tlb_at(c, linear);
 
@@ -134,6 +135,23 @@ static void wait_first(Cpu *c, const Insn *i, uint32_t flags)
     }
 }
 
+/* From memory to a vector register, the commonest kind. */
+static void run_load_vector(Cpu *c, const Insn *i)
+{
+    StubRegs r = {0};
+    uint32_t flags = aux_flags(i), trap;
+    unsigned size = i->operand[flags >> STUB_MEM_SHIFT & 3].size;
+    void *at;
+
+    check(c, flags);
+    at = load_operand(c, operand_linear(c, i, insn_offset(c, i), size, false), size);
+    fpu_live(c); /* after the access, which may have left the library */
+    trap = stub_call(c, stub_at(c, i), at, &r);
+    if (unlikely(trap)) {
+        stub_trap(c, trap);
+    }
+}
+
 /* Any stub that does not store. */
 static void run_load(Cpu *c, const Insn *i)
 {
@@ -150,7 +168,7 @@ static void run_load(Cpu *c, const Insn *i)
         offset = insn_offset(c, i);
         at = load_operand(c, operand_linear(c, i, offset, size, false), size);
     }
-    fpu_live(c); /* after the access, which may have left the library */
+    fpu_live(c);
     load_general(c, i, flags, &r);
     trap = stub_call(c, stub_at(c, i), at, &r);
     if (unlikely(trap)) {
@@ -280,6 +298,10 @@ static InsnRun *bind_plain(Cpu *c, Insn *i)
     bind_stub(c, i, flags);
     if (flags & STUB_STORE) {
         return run_store;
+    }
+    if ((flags & ~(STUB_KIND | STUB_ALIGNED | 3ull << STUB_MEM_SHIFT)) == STUB_LOAD &&
+        !(row->attr & ROW_MMX) && !(row->read & FLAGS_ARITH) && i->op != OP_FLDCW) {
+        return run_load_vector;
     }
     if (flags & (STUB_LOAD | STUB_GPR_IN | STUB_GPR_OUT | STUB_COUNTS | STUB_FLAGS) ||
         row->read & FLAGS_ARITH) {
