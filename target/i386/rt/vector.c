@@ -128,7 +128,8 @@ static void store_general(Cpu *c, const Insn *i, uint32_t flags, const StubRegs 
 /* x87 and MMX report what is pending before they look at memory. */
 static void wait_first(Cpu *c, const Insn *i, uint32_t flags)
 {
-    bool mmx = insn_row(i)->attr & ROW_MMX && i->op != OP_CVTPI2PD; /* which touches none then */
+    bool conversion = i->op == OP_CVTPI2PD || i->op == OP_CVTPI2PS; /* from memory: no MMX */
+    bool mmx = insn_row(i)->attr & ROW_MMX && !conversion;
 
     if (flags & STUB_X87 || mmx || i->op == OP_FLDCW) {
         x87_wait(c);
