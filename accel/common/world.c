@@ -85,7 +85,7 @@ void vcpu_enter(Vcpu *cpu)
         vcpu_run_posted(cpu);
         cpu->seen = w->epoch;
         cpu->inside = true;
-        if (!vcpu_wanted(cpu)) {
+        if (!vcpu_wanted(cpu) || w->master == g_thread_self()) { /* it stopped the world itself */
             return;
         }
         vcpu_leave(cpu);

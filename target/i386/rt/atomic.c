@@ -2,8 +2,9 @@
 /*
  * LOCK forms, XCHG with memory, XADD, CMPXCHG, CMPXCHG8B, CMPXCHG16B (SDM volume 3, "Locked atomic
  * operations"). In RAM they are compare-and-swap loops of the host on the guest's own memory; what
- * crosses a cache line or hits a device is done with the world stopped.
- * Not modelled: a locked cycle on a device's bus is a read and a write.
+ * crosses a cache line is done with the world stopped.
+ * Not modelled: a locked cycle on a device or on ROM is a read and a write. It takes the device's
+ * lock, whose holder may be waiting for the world, so the world must go on.
  */
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/operand.h"
@@ -35,7 +36,7 @@ ALWAYS bool swap(void *at, uint64_t *old, uint64_t new, unsigned size)
 }
 /* clang-format on */
 
-/* With the world stopped. A fault must not unwind through the host's frames. */
+/* With the world stopped, where it is RAM. A fault must not unwind through the host's frames. */
 static void exclusive_body(Cpu *c, Exclusive *e)
 {
     e->old = mem_read_slow(c, e->linear, e->size, ACCESS_READ);
@@ -66,6 +67,12 @@ static bool in_line(uint64_t linear, unsigned size)
     return (linear & 63) + size <= 64;
 }
 
+/* Does it begin and end in RAM? Raises what a write would raise. */
+static bool is_ram(Cpu *c, uint64_t linear, unsigned size)
+{
+    return mem_pointer_slow(c, linear, 1) && mem_pointer_slow(c, linear + size - 1, 1);
+}
+
 /* Change memory at linear in one piece; gives the old value. */
 ALWAYS uint64_t change_memory(Cpu *c, const Insn *i, uint64_t linear, unsigned size, Change *change,
                               uint32_t *ax)
@@ -87,7 +94,11 @@ ALWAYS uint64_t change_memory(Cpu *c, const Insn *i, uint64_t linear, unsigned s
 
     Exclusive e = {change, linear, 0, size, flags, false};
 
-    HOST_DO(c, exclusive, exclusive_change, &e);
+    if (is_ram(c, linear, size)) {
+        HOST_DO(c, exclusive, exclusive_change, &e);
+    } else {
+        exclusive_body(c, &e);
+    }
     if (e.raised) {
         unwind(c);
     }
@@ -254,36 +265,18 @@ static bool swap_16(void *at, Pair *old, uint64_t low, uint64_t high)
     return done;
 }
 
-/* With the world stopped; on a device: two reads and two writes. */
-static void exclusive_16_body(Cpu *c, Exclusive *e)
+/* Not RAM, since it is aligned: two reads and two writes. */
+static void slow_16(Cpu *c, uint64_t linear)
 {
-    uint64_t low = mem_read_slow(c, e->linear, 8, ACCESS_READ);
-    uint64_t high = mem_read_slow(c, e->linear + 8, 8, ACCESS_READ);
+    uint64_t low = mem_read_slow(c, linear, 8, ACCESS_READ);
+    uint64_t high = mem_read_slow(c, linear + 8, 8, ACCESS_READ);
     bool same = low == c->s.gpr[R_AX] && high == c->s.gpr[R_DX];
 
-    mem_write_slow(c, e->linear, same ? c->s.gpr[R_BX] : low, 8, ACCESS_WRITE);
-    mem_write_slow(c, e->linear + 8, same ? c->s.gpr[R_CX] : high, 8, ACCESS_WRITE);
+    mem_write_slow(c, linear, same ? c->s.gpr[R_BX] : low, 8, ACCESS_WRITE);
+    mem_write_slow(c, linear + 8, same ? c->s.gpr[R_CX] : high, 8, ACCESS_WRITE);
     c->s.gpr[R_AX] = low;
     c->s.gpr[R_DX] = high;
     flag_put(c, FLAG_ZF, same);
-}
-
-static __attribute__((noinline)) void exclusive_16(Cpu *c, void *opaque)
-{
-    Exclusive *volatile e = opaque;
-    void *volatile saved[5];
-
-    for (unsigned n = 0; n < 5; n++) {
-        saved[n] = c->unwind[n];
-    }
-    if (!__builtin_setjmp(c->unwind)) {
-        exclusive_16_body(c, e);
-    } else {
-        e->raised = true;
-    }
-    for (unsigned n = 0; n < 5; n++) {
-        c->unwind[n] = saved[n];
-    }
 }
 
 RUN(cmpxchg16b)
@@ -298,12 +291,7 @@ RUN(cmpxchg16b)
     }
     host = mem_pointer_slow(c, linear, 16);
     if (!host) {
-        Exclusive e = {NULL, linear, 0, 16, 0, false};
-
-        HOST_DO(c, exclusive, exclusive_16, &e);
-        if (e.raised) {
-            unwind(c);
-        }
+        slow_16(c, linear);
         return;
     }
     same = swap_16(host, &old, c->s.gpr[R_BX], c->s.gpr[R_CX]);
