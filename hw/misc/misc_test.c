@@ -3,6 +3,7 @@
 #include "hw/misc/pvpanic.h"
 #include "softmmu/run/machine_impl.h"
 #include "softmmu/run/run.h"
+#include "softmmu/run/run_impl.h"
 #include "tests/lib/board.h"
 #include "tests/lib/test.h"
 
@@ -43,4 +44,14 @@ TEST("pvpanic-pci: the same byte in a memory BAR")
     mem_put(b, 0xe0000000, 1, 1);
     machine_poll(board_machine(b));
     check(machine_shutdown_reason(board_machine(b)), SHUTDOWN_GUEST_PANIC);
+}
+
+TEST("isa-debug-exit: what is written, doubled and odd, is the status of the process")
+{
+    Board *b = board_new();
+
+    board_add(b, &DebugExit_class, NULL, "iobase", NUMBER(0xf4), "iosize", NUMBER(4), NULL);
+    check(inb(b, 0xf4), 0);
+    outb(b, 0xf4, 0x10);
+    check(board_machine(b)->run->status, 0x21);
 }
