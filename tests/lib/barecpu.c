@@ -224,7 +224,8 @@ BareCpu *bare_new(CodeSize code)
     memset(b->c, 0, sizeof(Cpu));
     b->ram = mmap(NULL, BARE_RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     b->pages = calloc(BARE_RAM / GUEST_PAGE, sizeof(CodePage));
-    b->arena = calloc(1, BARE_ARENA);
+    b->arena = aligned_alloc(GUEST_PAGE, BARE_ARENA);
+    memset(b->arena, 0, BARE_ARENA);
     memset(&b->features, 0xff, sizeof(b->features));
     b->host = bare_host;
     b->c->host = &b->host;

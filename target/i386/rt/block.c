@@ -18,7 +18,7 @@ void block_init(Cpu *c, void *arena, size_t bytes)
 {
     c->blocks = arena;
     c->blocks->end = (uint8_t *)arena + bytes;
-    c->blocks->loose.head.mode = ~0u; /* no CPU's: it also stands where no block is */
+    block_loose(c->blocks)->mode = ~0u; /* no CPU's: never found */
     block_flush(c);
 }
 
@@ -53,7 +53,7 @@ void block_flush(Cpu *c)
     cache->next = (uint8_t *)(cache + 1);
     cache->resets++;
     for (unsigned n = 0; n < JUMP_SIZE; n++) {
-        cache->jump[n].block = &cache->loose.head;
+        cache->jump[n].block = block_loose(cache);
     }
     for (unsigned n = 0; n < BLOCK_BUCKETS; n++) {
         cache->bucket[n] = NULL;
@@ -147,10 +147,10 @@ static bool mark_grains(Cpu *c, CodePage *code, uint64_t grains, uint32_t *versi
 }
 
 /* One instruction anywhere: byte by byte, as a device sees it, up to the limit of CS. */
-static Block *block_loose(Cpu *c)
+static Block *block_once(Cpu *c)
 {
-    Block *b = &c->blocks->loose.head;
-    Insn *i = c->blocks->loose.insn;
+    Block *b = block_loose(c->blocks);
+    Insn *i = b->insn;
     uint8_t bytes[INSN_BYTES + 1];
     DecodeResult result = DECODE_SHORT;
     unsigned n = 0;
@@ -213,7 +213,7 @@ static Block *block_cross(Cpu *c, Block *b, uint64_t linear, Fetch one)
     DecodeResult result;
 
     if (!two.code) {
-        return block_loose(c);
+        return block_once(c);
     }
     if (!mark_grains(c, two.code, 1, &b->version2) ||
         !mark_grains(c, one.code, code_grains(at, n), &b->version)) {
@@ -327,7 +327,7 @@ const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump)
         Fetch f = *fetch_page(c, linear); /* a copy: making the block may flush */
 
         if (!f.code) {
-            return block_loose(c);
+            return block_once(c);
         }
         b = block_kept(c, f.phys | linear % GUEST_PAGE);
         if (!b) {
@@ -337,11 +337,11 @@ const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump)
             unwind(c); /* whoever stopped us may keep the page changing: let it */
         }
     }
-    if (b == &c->blocks->loose.head) {
+    if (b == block_loose(c->blocks)) {
         return b;
     }
     if (!block_in_limit(c, b)) {
-        return block_loose(c);
+        return block_once(c);
     }
     *jump = (Jump){linear, b};
     return b;

@@ -25,6 +25,8 @@ typedef struct Block {
     Insn insn[];
 } Block;
 
+_Static_assert(sizeof(Block) == sizeof(Insn), "instructions of a block lie in cache lines");
+
 /* Where a linear address went last; it counts while the fetch translation of its page agrees. */
 typedef struct Jump {
     uint64_t linear;
@@ -45,11 +47,14 @@ typedef struct BlockCache {
     Fetch fetch[FETCH_SIZE];
     Jump jump[JUMP_SIZE];
     Block *bucket[BLOCK_BUCKETS];
-    struct { /* the block that is never kept: code in devices */
-        Block head;
-        Insn insn[1];
-    } loose;
+    /* The block that is never kept: code in devices. It also stands where no block is. */
+    uint8_t loose[sizeof(Block) + sizeof(Insn)] __attribute__((aligned(64)));
 } BlockCache;
+
+static inline Block *block_loose(BlockCache *cache)
+{
+    return (Block *)cache->loose;
+}
 
 /* Lay the cache out in an arena of at least 1 MB. */
 void block_init(Cpu *c, void *arena, size_t bytes);

@@ -12,6 +12,8 @@ GUEST(crossing, ".code64\n mov $0x12345678, %eax\n hlt");
 GUEST(in_the_dark, ".code64\n mov $0x3fffff, %eax\n jmp *%rax\n");
 GUEST(reps, ".code64\n mov $0x30000, %edi\n mov $10000, %ecx\n rep stosb\n hlt");
 GUEST(port_out, ".code64\n mov $0x55, %al\n out %al, $0x80\n in $0x80, %eax\n hlt");
+GUEST(enables, ".code64\n sti\n inc %eax\n inc %eax\n hlt");
+GUEST(loads_ss, ".code32\n mov %ss, %ecx\n mov %ecx, %ss\n inc %eax\n inc %eax\n hlt");
 GUEST(illegal, ".code64\n inc %eax\n ud2\n hlt");
 /* clang-format on */
 
@@ -151,5 +153,32 @@ TEST("run: the window opens when IF is set, not before")
     b->c->s.rflags |= FLAG_IF;
     check(bare_run(b), RT_KICK);
     check(b->c->s.rip, BARE_CODE);
+    bare_free(b);
+}
+
+TEST("run: behind STI one more instruction runs before the window opens")
+{
+    BareCpu *b = loaded(enables, enables_end);
+
+    rt_want_window(b->c, true);
+    check(bare_run(b), RT_KICK);
+    check(b->c->s.gpr[R_AX], 1);
+    check(b->c->s.sti_shadow, false);
+    bare_free(b);
+}
+
+TEST("run: MOV SS holds the single-step trap back for one instruction")
+{
+    BareCpu *b = bare_new(CODE_32);
+
+    bare_load(b, loads_ss, loads_ss_end);
+    b->c->s.rip = BARE_CODE + 2;
+    b->c->s.gpr[R_CX] = b->c->s.seg[SEG_SS].selector;
+    b->c->s.rflags |= FLAG_TF;
+    rt_state_loaded(b->c);
+    bare_run(b);
+    check(bare_fault(b), EXC_DB);
+    check(b->c->last[0].rip, BARE_CODE + 5);
+    check(b->c->s.gpr[R_AX], 1);
     bare_free(b);
 }
