@@ -154,7 +154,8 @@ static const Prop x86_props[] = {
 };
 
 static const StateField x86_state[] = {
-    STATE_AT(X86Cpu, state, X86State, x86_state_fields),
+    /* reset() sets it whole, after it was logged */
+    STATE_AT(X86Cpu, state, X86State, x86_state_fields, .survives = RESET_ANY),
     STATE_SKIP(X86Cpu, model, "config"),
     STATE_SKIP(X86Cpu, topology, "config"),
     STATE_SKIP(X86Cpu, rt, "derived"),
