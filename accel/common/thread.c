@@ -144,12 +144,25 @@ static X86Activity activity(Vcpu *cpu)
     return cpu->state ? cpu->state->activity : CPU_RUNNING;
 }
 
-static void take_interrupt(Vcpu *cpu, const AccelClass *engine)
+/* A window that was asked for is given up when the wire falls, or vcpu_run would come back for it
+ * again and again. */
+static void take_interrupt(Vcpu *cpu, const AccelClass *engine, bool wire)
 {
+    VcpuThread *t = cpu->thread;
     int vector;
 
-    if (cpu->intc_ops && engine->irq_window && engine->irq_window(cpu, true) &&
-        (vector = cpu->intc_ops->acknowledge(cpu->intc)) >= 0) {
+    if (!cpu->intc_ops || !engine->irq_window) {
+        return;
+    }
+    if (!wire) {
+        if (t->window) {
+            t->window = false;
+            engine->irq_window(cpu, false);
+        }
+        return;
+    }
+    t->window = !engine->irq_window(cpu, true);
+    if (!t->window && (vector = cpu->intc_ops->acknowledge(cpu->intc)) >= 0) {
         engine->irq_inject(cpu, vector);
     }
 }
@@ -198,9 +211,7 @@ static void take_events(Vcpu *cpu)
     if (e & VCPU_NMI) {
         take_blockable(cpu, VCPU_NMI, engine->nmi);
     }
-    if (e & VCPU_INTR) {
-        take_interrupt(cpu, engine);
-    }
+    take_interrupt(cpu, engine, e & VCPU_INTR);
 }
 
 /* ---- exits ---- */

@@ -31,6 +31,7 @@ typedef struct VcpuThread {
     GThread *thread;
     _Atomic uint32_t wake; /* futex: counts reasons to look again */
     _Atomic bool sleeping, quit;
+    bool window; /* its thread's: vcpu_run shall come back when it can take an interrupt */
     bool parked; /* stopped by VCPU_STOP; guarded by World.mutex */
     timer_t timer;
     bool has_timer;
