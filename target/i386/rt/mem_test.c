@@ -124,3 +124,23 @@ TEST("paging: A and D are set only when the access is made")
     check(pd[1], 0x2000e7);
     bare_free(b);
 }
+
+TEST("paging: a walk tells address, size, key and rights, and who may do what with the page")
+{
+    BareCpu *b = bare_new(CODE_64);
+    uint64_t *pd = (uint64_t *)(b->ram + BARE_TABLES + 0x3000);
+    Walk w;
+
+    pd[1] = 0x200087 | 1ull << 63 | 1ull << 59;
+    walk(b->c, 0x200123, ACCESS_READ, &w);
+    check(w.phys, 0x200123);
+    check(w.large, true);
+    check(w.no_execute, true);
+    check(w.key, 1);
+    check(w.depth, 3);
+    check(pd[1] & 0xfff, 0xa7);
+    check(walk_denied(b->c, &w, true, false, ACCESS_FETCH), FAULT_PRESENT);
+    check(walk_denied(b->c, &w, false, true, ACCESS_READ), FAULT_PRESENT);
+    check(walk_denied(b->c, &w, false, false, ACCESS_WRITE), 0);
+    bare_free(b);
+}

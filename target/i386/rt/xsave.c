@@ -338,9 +338,10 @@ static void component_in(Cpu *c, unsigned n, const uint8_t *from, bool present)
     FpuHost *f = c->fpu;
 
     if (n == 9) {
-        c->s.pkru = 0;
-        copy(&c->s.pkru, from, present ? 4 : 0);
-        tlb_flush(c, true);
+        uint32_t value = 0;
+
+        copy(&value, from, present ? 4 : 0);
+        pkru_set(c, value); /* the TLB goes only where it changes */
         return;
     }
     if (wide_mode(c)) {
