@@ -240,6 +240,13 @@ static void host_unimplemented(Cpu *c, const char *what, uint64_t value)
     guest_unimp(&vcpu_of(c)->dev, "%s %#" PRIx64, what, value);
 }
 
+static void host_ferr(Cpu *c)
+{
+    vcpu_leave(vcpu_of(c));
+    cpu_ferr(vcpu_of(c));
+    vcpu_enter(vcpu_of(c));
+}
+
 static void host_smm_changed(Cpu *c)
 {
     vcpu_leave(vcpu_of(c));
@@ -265,6 +272,7 @@ static void host_smm_changed(Cpu *c)
     .random = host_random, \
     .cpuid = host_cpuid, \
     .unimplemented = host_unimplemented, \
+    .ferr = host_ferr, \
     .smm_changed = host_smm_changed,
 /* clang-format on */
 

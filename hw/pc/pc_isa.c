@@ -16,6 +16,7 @@ enum {
     IRQ_CASCADE = 2,
     IRQ_RTC = 8,
     IRQ_MOUSE = 12,
+    IRQ_FPU = 13,
     HPET_LINES = 24
 };
 
@@ -98,9 +99,22 @@ static bool add_board_controllers(Pc *pc, Error **err)
            pc_wire(pc, kbc, "irq", 1, IRQ_MOUSE, err);
 }
 
+/* All CPUs' FERR# are joined, as on boards with several. */
+static bool add_fpu_error(Pc *pc, Error **err)
+{
+    Device *dev = add(pc, "fpu-error", "fpu-error", NULL, err);
+
+    for (unsigned n = 0; dev && n < pc->cpu_count; n++) {
+        if (!irq_wire(pc->cpus[n], "ferr", 0, dev, "ferr", 0, err)) {
+            return false;
+        }
+    }
+    return dev && pc_wire(pc, dev, "irq", 0, IRQ_FPU, err);
+}
+
 bool pc_add_isa(Pc *pc, Error **err)
 {
-    if (!add_timers(pc, err) || !add_board_controllers(pc, err)) {
+    if (!add_timers(pc, err) || !add_board_controllers(pc, err) || !add_fpu_error(pc, err)) {
         return false;
     }
     for (unsigned n = 0; n < 4; n++) {

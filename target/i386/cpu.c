@@ -21,6 +21,7 @@ typedef struct X86Cpu {
     CpuTopology topology;
     Cpu *rt;
     X86State *state;
+    IrqLine ferr;
 } X86Cpu;
 
 enum { MSR_APIC_BASE = 0x1b, APIC_BASE_ENABLE = 1 << 11 };
@@ -109,6 +110,14 @@ static void a20_latch(X86Cpu *x, unsigned n, bool level)
 
 /* ---- what others ask ---- */
 
+void cpu_ferr(Vcpu *cpu)
+{
+    if (object_enter(&cpu->dev.obj)) {
+        irq_pulse(&((X86Cpu *)cpu)->ferr);
+        object_leave(&cpu->dev.obj);
+    }
+}
+
 Cpu *cpu_rt(Vcpu *cpu)
 {
     return ((X86Cpu *)cpu)->rt;
@@ -163,6 +172,7 @@ static const StateField x86_state[] = {
 };
 
 static const Pin x86_pins[] = {
+    PIN_OUT(X86Cpu, ferr),
     PIN_IN("a20", 1, METHOD(X86Cpu, a20_in), METHOD(X86Cpu, a20_latch)),
     PIN_END,
 };

@@ -19,6 +19,9 @@ uint64_t cpu_tsc_hz(Vcpu *cpu);
 
 const CpuModel *cpu_model(Vcpu *cpu); /* what -cpu came to; constant */
 
+/* An x87 exception while CR0.NE is clear: FERR# to the board. On its thread, outside. */
+void cpu_ferr(Vcpu *cpu);
+
 /* What CPUID answers now: it depends on CR4, XCR0 and the APIC's base. On its thread, outside. */
 void cpu_cpuid(Vcpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
