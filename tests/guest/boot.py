@@ -75,11 +75,45 @@ def seabios_banner(binary):
 
 
 @test()
+def triple_fault(binary):
+    """A triple fault tells its story and, with -no-reboot, ends the process."""
+    rom = bytearray(b'\x90' * 65536)
+    rom[0xfff0:0xfff5] = b'\xea\x00\xe0\x00\xf0'  # jmp 0xf000:0xe000
+    rom[0xe000:0xe007] = b'\x2e\x0f\x01\x1e\x00\xe1\xcc'  # lidt cs:[0xe100]; int3
+    rom[0xe100:0xe106] = bytes(6)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'rom')
+        with open(path, 'wb') as file:
+            file.write(rom)
+        with Guest(binary, ['-accel', 'tcg', '-bios', path, '-display', 'none', '-serial', 'none', '-no-reboot'], 60) as guest:
+            guest.expect('triple fault')
+            guest.expect('general protection, error code 0x1a at f000:0000e006')
+            guest.expect('what was wrong: vector 0x8 is beyond the interrupt vector table, whose limit is 0x0')
+            check(guest.end(), 0, 'the exit status')
+
+
+def resident_beside_ram(pid):
+    """Megabytes resident outside the largest mapping, which is the guest's RAM."""
+    sizes = []
+    with open(f'/proc/{pid}/smaps', encoding='utf-8', errors='replace') as file:
+        for line in file:
+            field, _, value = line.partition(':')
+            if field == 'Size':
+                sizes.append([int(value.split()[0]), 0])
+            elif field == 'Rss':
+                sizes[-1][1] = int(value.split()[0])
+    largest = max(sizes)
+    return (sum(resident for _, resident in sizes) - largest[1]) // 1024
+
+
+@test()
 def linux_amd64(binary):
     """The cloud kernel boots to a shell with one CPU, runs commands, powers off."""
     with linux(binary, 'amd64') as guest:
         shell(guest)
         check(guest.run('grep -c ^processor /proc/cpuinfo'), '1', 'the number of CPUs')
+        resident = resident_beside_ram(guest.process.pid)
+        check(resident < 40, True, f'{resident} MB resident beside the guest\'s RAM below 40')
         check(guest.run('dmesg | grep -c "BUG:\\|WARNING:\\|Oops"'), '0', 'complaints of the kernel')
         power_off(guest)
 
