@@ -175,8 +175,9 @@ def memtest(binary):
         raise Skip(f'no {image} (package memtest86+)')
     with Guest(binary, ['-accel', 'tcg', '-m', '16', '-nographic', '-kernel', image, '-append',
                         'console=ttyS0,115200'], 300) as guest:
-        guest.expect('Memtest86+')
-        guest.expect('#2')
+        guest.expect('#4  [')
+        guest.expect('#5  [')
+        guest.expect('Errors: 0')
 
 
 def main():
