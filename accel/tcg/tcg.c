@@ -57,8 +57,7 @@ static void map_changed(MemListener *l)
 
 static void log_changed(MemListener *l, Ram *ram, unsigned clients)
 {
-    tlb_drop_writes(((TcgCpu *)l)->rt);
-    phys_flush(((TcgCpu *)l)->rt);
+    phys_flush(((TcgCpu *)l)->rt); /* pages remember whether anybody listens */
 }
 
 static void marks_cleared(MemListener *l, Ram *ram)
