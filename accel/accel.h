@@ -4,12 +4,12 @@
  * no more of an engine than this.
  */
 #pragma once
+#include "accel/debug.h"
 #include "hw/core/device.h"
 
 /* Engines that run guest code. They share one CPU state, so a VM can change engine. */
 typedef struct X86State X86State;       /* target/i386/state.h: every guest-visible register */
 typedef struct X86Features X86Features; /* CPUID bits and MSRs by name                       */
-typedef struct DebugPlan DebugPlan;
 typedef struct Accel Accel;
 
 /*
@@ -50,6 +50,9 @@ typedef struct Vcpu { /* a device: it has properties, reset, state and pins, and
     _Atomic uint64_t seen; /* the epoch in which it was last outside */
     struct VcpuWork *_Atomic work;
     struct VcpuThread *thread; /* NULL: it has not run yet */
+    const DebugPlan *plan;     /* of vcpu_debug(); NULL: none */
+    DebugHit hit;              /* what EXIT_DEBUG said; it is held then */
+    _Atomic bool held;         /* a debugger lets it run nothing, though the machine runs */
     void *engine;
     const IntcOps *intc_ops;
     Object *intc;
@@ -76,7 +79,7 @@ typedef struct VcpuExit {
         struct { uint32_t index; uint64_t value; bool write, refused; } msr;
         struct { uint64_t number, args[6], result; } hypercall;
         struct { enum { SYSTEM_RESET, SYSTEM_OFF, SYSTEM_CRASH } what; } system;
-        struct { uint64_t pc, dr6; uint8_t reason; } debug;
+        DebugHit debug;
         struct { const char *text; uint8_t insn[15], n; } error;
     };
 } VcpuExit;
@@ -137,7 +140,11 @@ typedef struct AccelClass {
 
     int64_t (*clock_get)(Accel *a); /* kvmclock; the TSC is in X86State */
     void (*clock_set)(Accel *a, int64_t ns);
-    bool (*debug)(Vcpu *cpu, const DebugPlan *plan); /* breakpoints, watchpoints, step */
+
+    /* Breakpoints, watchpoints, step: from now on, until called with another plan (NULL: none);
+     * plan stays as it is until then, and the one before until this returns. false: more of them
+     * than the hardware has; the plan before stays. The vCPU is parked; on any thread. */
+    bool (*debug)(Vcpu *cpu, const DebugPlan *plan, Error **err);
 } AccelClass;
 
 extern const AccelClass Accel_class;
@@ -174,6 +181,14 @@ bool vcpu_make(Vcpu *cpu, Error **err);
 void vcpu_event(Vcpu *cpu, uint32_t event); /* VCPU_NMI, VCPU_SMI, VCPU_INIT */
 void vcpu_sipi(Vcpu *cpu, uint8_t page);    /* start-up IPI                  */
 void vcpu_intr(Vcpu *cpu, bool level);      /* the intc's wire               */
+
+/* A debugger's plan for a vCPU: AccelClass.debug. false: see err; the plan before stays. The
+ * machine is stopped. */
+bool vcpu_debug(Vcpu *cpu, const DebugPlan *plan, Error **err);
+
+/* Hold it, or let it run again with the machine: its hit is forgotten then. The machine is stopped,
+ * or it is the vCPU's thread. */
+void vcpu_hold(Vcpu *cpu, bool hold);
 
 /* For engines. enter: waits while the world is stopped, runs posted work first. */
 void vcpu_enter(Vcpu *cpu);

@@ -185,6 +185,23 @@ static void take_blockable(Vcpu *cpu, uint32_t event, bool (*inject)(Vcpu *cpu))
     }
 }
 
+/* Is it to run one instruction and no handler? Nothing is taken then; but what would end HLT ends
+ * it, or a person would never get over it. */
+static bool steps_quietly(Vcpu *cpu)
+{
+    const X86State *s = cpu->state;
+    uint32_t e = atomic_load(&cpu->events);
+    bool wake = e & (VCPU_NMI | VCPU_SMI) || (e & VCPU_INTR && s && s->rflags & FLAG_IF);
+
+    if (!cpu->plan || !(cpu->plan->step & DEBUG_STEP) || !(cpu->plan->step & DEBUG_NO_IRQ)) {
+        return false;
+    }
+    if (wake && s && s->activity == CPU_HALTED) {
+        cpu->state->activity = CPU_RUNNING;
+    }
+    return true;
+}
+
 static void take_events(Vcpu *cpu)
 {
     const AccelClass *engine = vcpu_engine(cpu);
@@ -204,6 +221,9 @@ static void take_events(Vcpu *cpu)
     }
     if (activity(cpu) == CPU_WAIT_SIPI) {
         return; /* SMI and NMI stay pending; interrupts are held by the LAPIC */
+    }
+    if (steps_quietly(cpu)) {
+        return;
     }
     if (e & VCPU_SMI) {
         take_blockable(cpu, VCPU_SMI, engine->smi);
@@ -234,6 +254,8 @@ static void handle(Vcpu *cpu, const VcpuExit *exit)
         }
         break;
     case EXIT_DEBUG:
+        cpu->hit = exit->debug;
+        vcpu_hold(cpu, true); /* whatever else the event loop may do before it stops the others */
         machine_request_pause(m, MACHINE_DEBUG);
         break;
     case EXIT_ERROR:
@@ -307,6 +329,11 @@ static void once(Vcpu *cpu)
 
     if (cpu->events & VCPU_STOP) {
         park(cpu);
+        return;
+    }
+    if (cpu->held) {
+        vcpu_run_posted(cpu);
+        sleep_on(t, seen, -1);
         return;
     }
     run_clock(cpu);

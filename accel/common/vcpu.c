@@ -53,6 +53,31 @@ void vcpu_intr(Vcpu *cpu, bool level)
     }
 }
 
+/* ---- debugging ---- */
+
+bool vcpu_debug(Vcpu *cpu, const DebugPlan *plan, Error **err)
+{
+    const AccelClass *engine = vcpu_engine(cpu);
+
+    if (plan && !engine->debug) {
+        return error_set(err, "%s runs no breakpoints, watchpoints or single steps",
+                         engine->class.name);
+    }
+    if (engine->debug && !engine->debug(cpu, plan, err)) {
+        return false;
+    }
+    cpu->plan = plan;
+    return true;
+}
+
+void vcpu_hold(Vcpu *cpu, bool hold)
+{
+    if (!hold) {
+        cpu->hit = (DebugHit){0};
+    }
+    cpu->held = hold;
+}
+
 /* ---- system management mode ---- */
 
 void vcpu_smm(Vcpu *cpu, bool on)

@@ -3,7 +3,7 @@
  * The software engine as the machine sees it: it runs target/i386/rt on the thread of each vCPU.
  * Every guest instruction is interpreted; the translator comes in behind the same class, so its
  * options are accepted today and say in their help what they do.
- * Not here: record and replay, debug plans (they come with the gdb stub).
+ * Not here: record and replay.
  */
 #include "accel/tcg/host.h"
 #include "softmmu/run/run.h"
@@ -126,9 +126,20 @@ static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
         shutdown_report(cpu);
         exit->kind = EXIT_SHUTDOWN;
         break;
+    case RT_DEBUG:
+        exit->kind = EXIT_DEBUG;
+        exit->debug = c->debug_hit;
+        c->debug_hit = (DebugHit){0};
+        break;
     default:
         exit->kind = EXIT_KICK;
     }
+}
+
+static bool tcg_debug(Vcpu *cpu, const DebugPlan *plan, Error **err)
+{
+    rt_debug(cpu_rt(cpu), plan);
+    return true;
 }
 
 static void tcg_vcpu_kick(Vcpu *cpu)
@@ -254,5 +265,6 @@ const AccelClass Tcg_class = {
     .smi = tcg_smi,
     .init = tcg_init,
     .sipi = tcg_sipi,
+    .debug = tcg_debug,
 };
 CLASS(Tcg);

@@ -316,12 +316,25 @@ static Block *block_kept(Cpu *c, uint64_t phys)
     return NULL;
 }
 
+/* In a page with breakpoints every instruction is looked up anew. A step leaves where it stands. */
+static const Block *block_guarded(Cpu *c, uint64_t linear)
+{
+    if (debug_breaks_at(c->debug, linear) && !c->debug_step) {
+        c->debug_hit = (DebugHit){.reason = DEBUG_BREAK, .addr = linear};
+        unwind(c);
+    }
+    return block_once(c);
+}
+
 const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump)
 {
     Block *b = NULL;
 
     if (c->s.rip > c->code_limit) {
         raise_error(c, EXC_GP, 0);
+    }
+    if (unlikely(c->debug != NULL) && debug_breaks_in_page(c->debug, linear)) {
+        return block_guarded(c, linear);
     }
     while (!b) {
         Fetch f = *fetch_page(c, linear); /* a copy: making the block may flush */

@@ -10,6 +10,7 @@
  * faults leaves by raise_...() before anything visible has changed.
  */
 #pragma once
+#include "accel/debug.h"
 #include "softmmu/memory/code.h"
 #include "target/i386/decode/insn.h"
 #include "target/i386/feature.h"
@@ -70,7 +71,7 @@ typedef enum {
 } EventKind;
 
 typedef struct LastException { /* for the triple-fault report and -d int */
-    uint8_t vector, kind; /* EventKind */
+    uint8_t vector, kind;      /* EventKind */
     bool soft, has_error;
     uint16_t cs;
     uint32_t error;
@@ -79,8 +80,8 @@ typedef struct LastException { /* for the triple-fault report and -d int */
 
 enum { LAST_EXCEPTIONS = 8 };
 
-/* Bits of Cpu.mode; cpu_mode_changed() makes them. MODE_STEP: TF is set or an instruction
- * breakpoint armed, so the loop looks around after every instruction. */
+/* Bits of Cpu.mode; cpu_mode_changed() makes them. MODE_STEP: TF is set, an instruction breakpoint
+ * armed, or a debugger steps, so the loop looks around after every instruction. */
 enum {
     MODE_CODE = 3, /* CodeSize of CS       */
     MODE_USER = 4, /* CPL is 3             */
@@ -129,6 +130,10 @@ typedef struct Cpu {
     const char *why_format; /* what was wrong last, see why(); %x stands for a value */
     uint64_t why_value[3];
     char why[160]; /* the same in words, written when the CPU shuts down */
+
+    const DebugPlan *debug; /* rt_debug(); NULL: neither breakpoints nor watches */
+    uint8_t debug_step;     /* DEBUG_ bits of the plan */
+    DebugHit debug_hit;     /* a reason: rt_run() comes back before the next instruction */
 
     const struct RtHost *host;
     void *vcpu; /* struct Vcpu, for the host side */

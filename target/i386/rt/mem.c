@@ -228,6 +228,20 @@ static void note_breakpoints(Cpu *c, uint64_t linear, unsigned size, bool write)
     }
 }
 
+static void note_watch(Cpu *c, uint64_t linear, unsigned size, unsigned access)
+{
+    const DebugWatch *w = debug_watch_of(c->debug, linear, linear + size - 1, access);
+
+    if (w && !c->debug_hit.reason) {
+        c->debug_hit = (DebugHit){
+            .reason = DEBUG_WATCHED,
+            .access = w->access,
+            .addr = linear > w->first ? linear : w->first,
+        };
+        c->block_break = true;
+    }
+}
+
 static void checked(Cpu *c, uint64_t linear, unsigned size, AccessKind kind)
 {
     if (unlikely(c->view == VIEW_SLOW)) {
@@ -239,6 +253,9 @@ static void accessed(Cpu *c, uint64_t linear, unsigned size, AccessKind kind)
 {
     if (unlikely(c->view == VIEW_SLOW) && !(kind & ACCESS_SYSTEM)) {
         note_breakpoints(c, linear, size, kind & ACCESS_WRITE);
+    }
+    if (unlikely(c->debug != NULL)) {
+        note_watch(c, linear, size, kind & ACCESS_WRITE ? DEBUG_WRITE : DEBUG_READ);
     }
 }
 
@@ -327,7 +344,11 @@ uint8_t *mem_pointer_slow(Cpu *c, uint64_t linear, unsigned size)
 void mem_written(Cpu *c, uint64_t linear, unsigned size)
 {
     phys_written(c, c->pointer_phys, size);
-    accessed(c, c->code_size == CODE_64 ? linear : (uint32_t)linear, size, ACCESS_WRITE);
+    linear = c->code_size == CODE_64 ? linear : (uint32_t)linear;
+    accessed(c, linear, size, ACCESS_WRITE);
+    if (unlikely(c->debug != NULL)) { /* these read, too */
+        note_watch(c, linear, size, DEBUG_READ);
+    }
 }
 
 /* ---- blocks ---- */

@@ -69,7 +69,7 @@ static uint32_t mode_key(const Cpu *c)
     mode |= c->flat ? MODE_FLAT : 0;
     mode |= (c->stack_size == 8 ? 2 : c->stack_size == 4 ? 1 : 0) << MODE_STACK_SHIFT;
     mode |= v86 ? MODE_V86 : pe ? MODE_PE : 0;
-    mode |= c->s.rflags & FLAG_TF || armed(&c->s) & 1 ? MODE_STEP : 0;
+    mode |= c->s.rflags & FLAG_TF || armed(&c->s) & 1 || c->debug_step ? MODE_STEP : 0;
     return mode;
 }
 
@@ -97,6 +97,20 @@ void rt_state_loaded(Cpu *c)
     cpu_mode_changed(c);
     phys_flush(c);
     fpu_load_image(c);
+}
+
+/* Pages with breakpoints are found anew by block_find_slow(), watched ones lose their tags. */
+void rt_debug(Cpu *c, const DebugPlan *plan)
+{
+    bool stops = plan && (plan->break_count || plan->watch_count);
+
+    if (stops || c->debug) {
+        c->debug = stops ? plan : NULL;
+        phys_flush(c);
+    }
+    c->debug_step = plan ? plan->step : 0;
+    c->debug_hit = (DebugHit){0};
+    cpu_mode_changed(c);
 }
 
 /* ---- starting ---- */

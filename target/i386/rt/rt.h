@@ -9,6 +9,7 @@
 typedef enum {
     RT_KICK,     /* attention was set, or the window opened: look, then call again */
     RT_HALT,     /* HLT or MWAIT: s.activity says so                               */
+    RT_DEBUG,    /* c->debug_hit says why; the caller clears it                    */
     RT_SHUTDOWN, /* triple fault: c->last and c->why tell the story                */
 } RtExit;
 
@@ -24,6 +25,9 @@ void rt_sipi(Cpu *c, uint8_t page); /* in CPU_WAIT_SIPI */
 /* Run until something is wanted. Loads the guest's FPU when first needed, saves it on the way out.
  */
 RtExit rt_run(Cpu *c);
+
+/* A debugger's plan, or NULL; it is kept, not copied. On the vCPU's thread or when it is parked. */
+void rt_debug(Cpu *c, const DebugPlan *plan);
 
 /* The state was changed from outside (load, push, debugger): derive everything anew. */
 void rt_state_loaded(Cpu *c);

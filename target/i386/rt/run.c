@@ -105,14 +105,29 @@ static void traps_check(Cpu *c)
 /* An event that could not be taken when it came can be taken now. */
 static bool event_due(const Cpu *c)
 {
+    if (unlikely(c->debug_step & DEBUG_NO_IRQ)) {
+        return false;
+    }
     return (c->want_window && rt_can_interrupt(c)) || (c->s.nmi_pending && rt_can_nmi(c)) ||
            (c->s.smi_pending && rt_can_smi(c));
+}
+
+/* An instruction, or the delivery of its exception, is done: all that a debugger's step does. */
+static void stepped(Cpu *c)
+{
+    if (unlikely(c->debug_step) && !c->debug_hit.reason) {
+        c->debug_hit.reason = DEBUG_STEPPED;
+    }
 }
 
 /* true: leave the loop. */
 static bool look_around(Cpu *c, RtExit *exit)
 {
     c->block_break = false;
+    if (unlikely(c->debug_hit.reason)) {
+        *exit = RT_DEBUG;
+        return true;
+    }
     traps_check(c);
     if (c->s.activity != CPU_RUNNING) {
         c->block_break = true;
@@ -126,6 +141,7 @@ static bool look_around(Cpu *c, RtExit *exit)
     }
     if (wants_step(c)) {
         step(c);
+        stepped(c);
     }
     return false;
 }
@@ -187,9 +203,12 @@ RtExit rt_run(Cpu *c)
 
     c->block_break = true;
     for (;;) {
-        if (c->exc_pending && !deliver_pending(c)) {
-            exit = RT_SHUTDOWN;
-            break;
+        if (c->exc_pending) {
+            if (!deliver_pending(c)) {
+                exit = RT_SHUTDOWN;
+                break;
+            }
+            stepped(c);
         }
         if (loop_guarded(c, &exit)) {
             break;

@@ -120,7 +120,8 @@ void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w, const PhysPage 
     bool quiet = p->host && !p->readonly && !p->logged && !(p->code && p->code->grains);
 
     entry_clear(e, slot);
-    if (!p->host || view == VIEW_SLOW) {
+    if (!p->host || view == VIEW_SLOW ||
+        (unlikely(c->debug != NULL) && debug_watches_page(c->debug, linear))) {
         return;
     }
     linear &= ~0xfffull;
