@@ -235,6 +235,9 @@ static const StateField vcpu_state[] = {
     STATE_SKIP(Vcpu, events, "derived"),
     STATE_SKIP(Vcpu, sipi_page, "derived"),
     STATE_SKIP(Vcpu, thread, "host"),
+    STATE_SKIP(Vcpu, plan, "host"), /* a debugger is attached to the machine, not to its state */
+    STATE_SKIP(Vcpu, hit, "host"),
+    STATE_SKIP(Vcpu, held, "host"),
     STATE_END,
 };
 
