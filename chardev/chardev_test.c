@@ -518,22 +518,6 @@ TEST("mux: Ctrl-A h explains, Ctrl-A x ends the machine with status 0")
     check(machine_shutdown_reason(m), SHUTDOWN_QUIT);
 }
 
-TEST("mux: the monitor's place says that there is none")
-{
-    Machine *m = machine();
-    Chardev *chr = made(m, "ringbuf,id=c,mux=on");
-
-    mux_add_monitor(chr);
-    Ear *e = ear(m, chr);
-    char_input(chr,
-               "x\x01"
-               "c",
-               3);
-    check_str(e->heard->str, "x");
-    g_autofree char *text = shown(chr);
-    check_str(text, "\r\nthere is no monitor in this version; Ctrl-A c leads back\r\n");
-}
-
 TEST("mux: Ctrl-A t puts the time before each line")
 {
     Machine *m = machine();

@@ -4,8 +4,6 @@
  *
  *   h ? help    x end the program    s commit disks    b break    c next front end
  *   t time stamps    Ctrl-A itself
- *
- * A monitor takes its place among the front ends; this version has none and says so.
  */
 #include "chardev/chardev.h"
 #include "softmmu/run/run.h"
@@ -126,38 +124,5 @@ void mux_stamp(Chardev *chr, const uint8_t *data, size_t n, GByteArray *to)
         }
         chr->line_begins = data[i] == '\n';
         g_byte_array_append(to, &data[i], 1);
-    }
-}
-
-/* ---- the monitor's place ---- */
-
-static size_t monitor_room(Object *obj)
-{
-    return 64;
-}
-
-static void monitor_answer(Object *obj)
-{
-    say((Chardev *)obj, "\r\nthere is no monitor in this version; Ctrl-A c leads back\r\n");
-}
-
-static void monitor_take(Object *obj, const void *data, size_t n)
-{
-    if (memchr(data, '\r', n) || memchr(data, '\n', n)) {
-        monitor_answer(obj);
-    }
-}
-
-static void monitor_event(Object *obj, CharEvent event)
-{
-    if (event == CHAR_FOCUS_IN) {
-        monitor_answer(obj);
-    }
-}
-
-void mux_add_monitor(Chardev *chr)
-{
-    if (chr->fronts < CHAR_FRONTS) {
-        char_add_front(chr, (CharFront){&chr->obj, monitor_room, monitor_take, monitor_event});
     }
 }

@@ -205,9 +205,54 @@ bool take_parallel(Plan *p, const Option *o, const char *arg, Error **err)
     return only_none(arg, "there is no parallel port", err);
 }
 
+bool take_mon(Plan *p, const Option *o, const char *arg, Error **err)
+{
+    static const char *const names[] = {"chardev", "mode", "pretty", "id", NULL};
+    Opts *mon = opts_parse(arg, "chardev", err);
+    const char *mode = mon ? opts_text(mon, "mode") : NULL;
+    bool pretty, ok = mon && opts_known(mon, names, err) && opts_bool(mon, "pretty", &pretty, err);
+
+    if (ok && !opts_text(mon, "chardev")) {
+        ok = error_set(err, "chardev is missing");
+    } else if (ok && mode && strcmp(mode, "control") && strcmp(mode, "readline")) {
+        ok = error_set(err, "mode=%s: wants control or readline", mode);
+    }
+    if (!ok) {
+        opts_free(mon);
+        return false;
+    }
+    g_ptr_array_add(p->monitors, mon);
+    return true;
+}
+
+/* -monitor, -qmp, -qmp-pretty DEVICE: a chardev of their own and -mon; what is the mode. */
 bool take_monitor(Plan *p, const Option *o, const char *arg, Error **err)
 {
-    return only_none(arg, "there is no monitor", err);
+    g_autofree char *id = g_strdup_printf("compat_monitor%u", p->monitors->len);
+    Opts *chr = chardev_short(arg, err), *mon;
+    const char *backend = chr ? opts_text(chr, "backend") : NULL;
+
+    if (!chr) {
+        return false;
+    }
+    if (!strcmp(backend, "none")) {
+        p->no_monitor |= !strcmp(o->what, "readline");
+        opts_free(chr);
+        return true;
+    }
+    mon = opts_new();
+    if (!strcmp(backend, "chardev")) {
+        opts_add(mon, "chardev", TEXT(opts_text(chr, "chardev")));
+        opts_free(chr);
+    } else {
+        opts_add(mon, "chardev", TEXT(id));
+        opts_add(chr, "id", TEXT(id));
+        g_ptr_array_add(p->chardevs, chr);
+    }
+    opts_add(mon, "mode", TEXT(strcmp(o->what, "pretty") ? o->what : "control"));
+    opts_add(mon, "pretty", FLAG(!strcmp(o->what, "pretty")));
+    g_ptr_array_add(p->monitors, mon);
+    return true;
 }
 
 bool take_nic(Plan *p, const Option *o, const char *arg, Error **err)

@@ -28,6 +28,7 @@ Plan *plan_new(void)
     p->objects = opts_list();
     p->chardevs = opts_list();
     p->devices = opts_list();
+    p->monitors = opts_list();
     p->globals = opts_list();
     p->serials = text_list();
     p->option_roms = text_list();
@@ -39,11 +40,11 @@ Plan *plan_new(void)
 
 void plan_free(Plan *p)
 {
-    GPtrArray *lists[] = {p->accels,  p->objects,     p->chardevs, p->devices,   p->globals,
+    GPtrArray *lists[] = {p->accels,  p->objects,     p->chardevs, p->devices,   p->globals, p->monitors,
                           p->serials, p->option_roms, p->smbios,   p->data_dirs, p->traces};
     char *texts[] = {p->machine,      p->cpu,        p->parallel,  p->debugcon,
                      p->process_name, p->guest_name, p->log_items, p->log_file,
-                     p->pid_file,     p->answer,     p->monitor};
+                     p->pid_file,     p->answer};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(lists); i++) {
         g_ptr_array_free(lists[i], TRUE);
@@ -108,6 +109,7 @@ char *plan_print(const Plan *p)
     for (guint i = 0; i < p->serials->len; i++) {
         print_serial(out, p->serials->pdata[i], i);
     }
+    print_list(out, "mon", p->monitors, "chardev");
     print_texts(out, "smbios", p->smbios);
     print_texts(out, "option-rom", p->option_roms);
     print_list(out, "device", p->devices, "driver");

@@ -18,9 +18,10 @@ typedef struct Plan {
     GPtrArray *accels;                           /* Opts *, first word "accel"; in order     */
     GPtrArray *objects, *chardevs, *devices;     /* Opts *, words "qom-type", "backend", "driver" */
     GPtrArray *globals;                          /* Opts *: driver, property, value          */
+    GPtrArray *monitors;                         /* Opts *, first word "chardev" */
     GPtrArray *serials;                          /* char *: texts of -serial                 */
     GPtrArray *option_roms, *smbios, *data_dirs; /* char *                              */
-    char *cpu, *parallel, *debugcon, *monitor;
+    char *cpu, *parallel, *debugcon;
     char *process_name, *guest_name;
     char *log_items, *log_file, *pid_file;
     GPtrArray *traces; /* char *: patterns */
@@ -28,6 +29,7 @@ typedef struct Plan {
     DisplayKind display;
     bool nographic, nodefaults, vga_none, no_reboot, no_shutdown, paused, daemonize;
     bool timestamps; /* before messages */
+    bool no_monitor; /* -monitor none */
     bool print;      /* show the expansion and leave */
     unsigned depth;  /* of -readconfig inside -readconfig */
 } Plan;
@@ -66,7 +68,7 @@ typedef bool Taker(Plan *p, const Option *o, const char *arg, Error **err);
 Taker take_machine, take_accel, take_memory, take_smp, take_cpu, take_boot, take_rtc, take_smbios,
     take_uuid, take_name, take_acpi, take_enable_kvm, take_overcommit;
 Taker take_device, take_object, take_chardev, take_global, take_serial, take_parallel,
-    take_debugcon, take_monitor, take_list, take_nic, take_display, take_vga, take_sandbox,
+    take_debugcon, take_mon, take_monitor, take_list, take_nic, take_display, take_vga, take_sandbox,
     take_msg;
 
 /* Make the machine: chardevs, objects, engine, board, devices. NULL on failure. */

@@ -7,6 +7,7 @@
 #include "accel/accel.h"
 #include "chardev/chardev.h"
 #include "hw/core/bus.h"
+#include "monitor/monitor.h"
 #include "qom/value.h"
 #include "softmmu/plan.h"
 #include "softmmu/run/machine_impl.h"
@@ -128,8 +129,19 @@ static bool make_objects(Machine *m, Plan *p, Error **err)
 
 /* ---- serial ports ---- */
 
+/* mon:stdio and its like: a monitor shares the chardev. */
+static void add_monitor(Plan *p, const char *chardev)
+{
+    Opts *o = opts_new();
+
+    opts_add(o, "chardev", TEXT(chardev));
+    opts_add(o, "mode", TEXT("readline"));
+    g_ptr_array_add(p->monitors, o);
+}
+
 /* What -serial and its like mean; *to stays NULL for none. */
-static bool connect_port(Machine *m, const char *text, const char *id, Chardev **to, Error **err)
+static bool connect_port(Machine *m, Plan *p, const char *text, const char *id, Chardev **to,
+                         Error **err)
 {
     Opts *o = chardev_short(text, err);
     const char *backend = o ? opts_text(o, "backend") : NULL;
@@ -150,7 +162,7 @@ static bool connect_port(Machine *m, const char *text, const char *id, Chardev *
         found = (Object *)chardev_new(m, id, o, err);
         ok = found;
         if (found && mux) {
-            mux_add_monitor((Chardev *)found);
+            add_monitor(p, id);
         }
     }
     opts_free(o);
@@ -167,7 +179,7 @@ static bool connect_debugcon(Machine *m, Plan *p, Error **err)
     Chardev *chr = NULL;
     Opts *o;
 
-    if (!connect_port(m, p->debugcon, "debugcon", &chr, err)) {
+    if (!connect_port(m, p, p->debugcon, "debugcon", &chr, err)) {
         return false;
     }
     if (chr) {
@@ -194,7 +206,7 @@ static bool connect_ports(Machine *m, Plan *p, Error **err)
     for (guint i = 0; i < p->serials->len; i++) {
         g_autofree char *id = g_strdup_printf("serial%u", i);
 
-        if (!connect_port(m, p->serials->pdata[i], id, &c->serial[i], err)) {
+        if (!connect_port(m, p, p->serials->pdata[i], id, &c->serial[i], err)) {
             return error_prefix(err, "-serial %s: ", (char *)p->serials->pdata[i]);
         }
     }
@@ -345,6 +357,30 @@ static bool make_devices(Machine *m, Plan *p, Error **err)
     return true;
 }
 
+/* ---- monitors ---- */
+
+static bool make_monitor(Machine *m, Opts *o, Error **err)
+{
+    const char *mode = opts_text(o, "mode");
+    Object *chr = object_resolve((Object *)m, opts_text(o, "chardev"), &Chardev_class, err);
+    bool control = mode && !strcmp(mode, "control"), pretty = false;
+
+    opts_bool(o, "pretty", &pretty, NULL);
+    return chr && monitor_new(m, opts_text(o, "id"), (Chardev *)chr,
+                              control ? &qmp_mode : &hmp_mode, pretty, err);
+}
+
+/* After the devices, so that of several front ends of a chardev a device has the focus. */
+static bool make_monitors(Machine *m, Plan *p, Error **err)
+{
+    for (guint i = 0; i < p->monitors->len; i++) {
+        if (!make_monitor(m, p->monitors->pdata[i], err)) {
+            return blame(err, "mon", p->monitors->pdata[i], "chardev");
+        }
+    }
+    return true;
+}
+
 /* Not an error: management programs name devices that only other machines have. */
 static void warn_unused_globals(Machine *m)
 {
@@ -394,7 +430,7 @@ Machine *plan_build(Plan *p, Error **err)
     }
     if (!configure(m, p, err) || !make_chardevs(m, p, err) || !make_objects(m, p, err) ||
         !connect_ports(m, p, err) || !choose_accel(m, p, err) || !class->build(m, err) ||
-        !make_devices(m, p, err)) {
+        !make_devices(m, p, err) || !make_monitors(m, p, err)) {
         machine_free(m);
         return NULL;
     }

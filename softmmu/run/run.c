@@ -34,6 +34,11 @@ ShutdownReason machine_shutdown_reason(Machine *m)
     return m->run->reason;
 }
 
+ShutdownReason machine_reset_reason(Machine *m)
+{
+    return m->run->reset_reason;
+}
+
 /* ---- news ---- */
 
 void machine_listen(Machine *m, MachineHook *hook)
@@ -144,14 +149,20 @@ void run_ask(Machine *m, uint32_t request)
     g_main_context_wakeup(m->run->context);
 }
 
-void machine_request_reset(Machine *m, ResetKind kind)
+void machine_request_reset_for(Machine *m, ResetKind kind, ShutdownReason reason)
 {
     if (m->config.no_reboot) {
-        machine_request_shutdown(m, SHUTDOWN_GUEST_RESET);
+        machine_request_shutdown(m, reason);
         return;
     }
     m->run->reset_kind = kind;
+    m->run->reset_reason = reason;
     run_ask(m, REQUEST_RESET);
+}
+
+void machine_request_reset(Machine *m, ResetKind kind)
+{
+    machine_request_reset_for(m, kind, SHUTDOWN_GUEST_RESET);
 }
 
 void machine_request_shutdown(Machine *m, ShutdownReason reason)
@@ -219,6 +230,7 @@ static void reset(Machine *m, ResetKind kind)
 
 static void shut_down(Machine *m)
 {
+    tell(m, MACHINE_SHUTTING_DOWN);
     if (m->config.no_shutdown && m->run->reason < SHUTDOWN_SIGNAL) {
         machine_pause(m, MACHINE_SHUTDOWN);
         m->run->reason = SHUTDOWN_NONE;

@@ -32,6 +32,7 @@ typedef enum {
     SHUTDOWN_GUEST,
     SHUTDOWN_GUEST_RESET, /* a reset, and -no-reboot is given */
     SHUTDOWN_GUEST_PANIC,
+    SHUTDOWN_HOST_RESET, /* a reset by command; above: the guest's own doing */
     SHUTDOWN_SIGNAL,
     SHUTDOWN_QUIT,
     SHUTDOWN_UI,
@@ -45,6 +46,7 @@ const char *machine_state_name(MachineState state); /* "running", "guest-panicke
 /* Ask the event loop; from any thread, with or without locks. A vCPU that asks executes no further
  * guest code until the request has been carried out. Repeated requests are one. */
 void machine_request_reset(Machine *m, ResetKind kind); /* -no-reboot: ends the machine instead */
+void machine_request_reset_for(Machine *m, ResetKind kind, ShutdownReason reason); /* ... and why */
 void machine_request_shutdown(Machine *m, ShutdownReason reason); /* the guest's ones obey
                                                                    * -no-shutdown             */
 void machine_request_exit(Machine *m, int status); /* end the process with this exit status    */
@@ -69,6 +71,7 @@ typedef enum {
     MACHINE_SUSPENDING, /* before vCPUs are stopped for S3 */
     MACHINE_WAKING,     /* after the reset that ends S3    */
     MACHINE_WAS_RESET,
+    MACHINE_SHUTTING_DOWN, /* it is about to end, or to stop with -no-shutdown */
     MACHINE_ENDING, /* the last news, whatever the reason */
 } MachineNews;
 
@@ -81,6 +84,9 @@ typedef struct MachineHook {
 void machine_listen(Machine *m, MachineHook *hook); /* under the machine lock, or before it runs */
 void machine_unlisten(Machine *m, MachineHook *hook);
 void machine_unlisten_all(Machine *m, Object *to);
+
+/* Does the event loop run, on another thread than the caller's? */
+bool run_elsewhere(Machine *m);
 
 /* Sources of chardevs and the like attach here. Their callbacks hold no lock. */
 GMainContext *machine_context(Machine *m);
@@ -95,6 +101,7 @@ void machine_clocks_real(Machine *m);
  */
 int machine_run(Machine *m);
 ShutdownReason machine_shutdown_reason(Machine *m); /* after machine_run: why it ended */
+ShutdownReason machine_reset_reason(Machine *m);    /* of the last reset               */
 
 /* Randomness and the time of day for devices, engines and rt: through the recordable door. */
 void machine_random(Machine *m, void *buf, size_t n);

@@ -28,7 +28,7 @@ typedef struct Run {
     _Atomic MachineState state;
     _Atomic uint32_t pending;
     _Atomic ResetKind reset_kind;
-    _Atomic ShutdownReason reason;
+    _Atomic ShutdownReason reason, reset_reason;
     _Atomic MachineState pause_why;
     _Atomic int status; /* exit status of the process */
     _Atomic bool looping;
@@ -42,7 +42,6 @@ typedef struct Run {
 
 Run *run_new(Machine *m);
 void run_free(Run *run);
-bool run_elsewhere(Machine *m); /* the loop runs, on another thread */
 void run_ask(Machine *m, uint32_t request);
 void run_carry_out(Machine *m);
 bool run_deliver(Machine *m); /* waiting inputs; false: one device is busy */
