@@ -109,10 +109,10 @@ RUN(ret)
 RUN(ret_wide)
 {
     uint64_t sp = c->s.gpr[R_SP], target;
-    TlbEntry *e = tlb_at(c, sp);
+    const void *host = tlb_reads(c->tlb, sp, 8);
 
-    if (likely(tlb_hit(e->read, sp, 8))) {
-        target = host_load(tlb_host(e, sp), 8);
+    if (likely(host != NULL)) {
+        target = host_load(host, 8);
         if (likely(!((target ^ c->next_rip) >> 46))) {
             c->next_rip = target;
             c->s.gpr[R_SP] = sp + 8;

@@ -21,22 +21,33 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-enum { GUEST_PAGE = 4096, TLB_BITS = 9, TLB_SIZE = 1 << TLB_BITS };
+enum { GUEST_PAGE = 4096, TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS };
 
-/* One page of one view. A tag is the page's linear address, or tlb_no_tag(); a write tag is there
- * only for RAM that may be written without telling anyone (no decoded code, not logged, no ROM). */
-typedef struct TlbEntry {
-    uint64_t read, write; /* tags */
-    uintptr_t addend;     /* host address = linear address + addend; RAM only */
-    uint64_t attributes;  /* TLB_GLOBAL ... */
-} TlbEntry;
+/* What is added to every addend: the shift that leaves of a distance in a page nothing, so that
+ * translated code finds the count of its shift in the addend it has loaded. */
+enum { TLB_ADDEND = 12 };
+
+enum { TLB_SKEW = 8 };
+
+/* The pages of one view, direct-mapped: slot = linear page modulo TLB_SIZE. A tag is minus the
+ * page's linear address, or tlb_no_tag(): address plus tag is the offset in the page. A write tag
+ * is there only for RAM that may be written without telling anyone (no decoded code, not logged, no
+ * ROM). The arrays are shifted against each other, lest one slot be in one cache set of all. */
+typedef struct TlbTable {
+    uint64_t read[TLB_SIZE], skew_read[TLB_SKEW];
+    uint64_t write[TLB_SIZE], skew_write[TLB_SKEW];
+    uint64_t addend[TLB_SIZE], skew_addend[TLB_SKEW]; /* host page - linear page + TLB_ADDEND */
+    uint8_t attributes[TLB_SIZE];                     /* TLB_GLOBAL ... */
+} TlbTable;
 
 enum { TLB_GLOBAL = 1, TLB_LARGE = 2 };
 
-/* The tag of nothing: a page that belongs in another slot, so that no address found here has it. */
+/* The tag of nothing. It belongs to a page of another slot, and not the next one, which an access
+ * at this page's end reaches into: so it holds no address that is looked for in this slot, and none
+ * of the bytes of an access that begins here. */
 static inline uint64_t tlb_no_tag(unsigned slot)
 {
-    return slot == 1 ? 0 : GUEST_PAGE;
+    return -(uint64_t)(slot ^ 2) * GUEST_PAGE;
 }
 
 /* Data accesses go through the view that CPL, CR4.SMAP and EFLAGS.AC select. VIEW_SLOW is never
@@ -91,6 +102,8 @@ enum {
     MODE_PE = 64,                       /* protected mode, not virtual-8086 */
     MODE_V86 = 128,
     MODE_STEP = 256,
+    MODE_VIEW_SHIFT = 9,
+    MODE_VIEW = 3 << MODE_VIEW_SHIFT, /* View of data accesses */
 };
 
 typedef struct Cpu {
@@ -98,7 +111,7 @@ typedef struct Cpu {
 
     uint64_t next_rip;
     const Insn *insn; /* running; NULL between                                            */
-    TlbEntry *tlb;    /* of the current view: tlb_view[view]                              */
+    TlbTable *tlb;    /* of the current view: tlb_view[view]                              */
     uint8_t view, cpl;
     uint8_t code_size;   /* CodeSize of CS                                                   */
     uint8_t stack_size;  /* bytes of the stack pointer: 2, 4, 8                              */
@@ -149,7 +162,8 @@ typedef struct Cpu {
     uint64_t large_first,
         large_last;     /* addresses that large pages in the TLB span; first > last: none */
     uint8_t views_used; /* 1 << View: has entries                              */
-    TlbEntry tlb_view[VIEW_COUNT][TLB_SIZE] __attribute__((aligned(64)));
+    uint64_t tlb_mask;  /* the bits of a linear address that select the slot */
+    TlbTable tlb_view[VIEW_COUNT] __attribute__((aligned(64)));
 } Cpu;
 
 /* Raise a fault at the current instruction. Never returns: unwinds to the loop. */

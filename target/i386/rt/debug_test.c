@@ -83,7 +83,7 @@ TEST("debug: breakpoints and watchpoints leave pages without them as fast as bef
     s.at[0] = BARE_CODE + GUEST_PAGE;
     s.watch[0] = (DebugWatch){BARE_DATA + GUEST_PAGE, BARE_DATA + GUEST_PAGE, DEBUG_WRITE};
     check(go(&s, 1, 1, 0), RT_HALT);
-    check(tlb_hit(tlb_at(s.c, BARE_DATA)->write, BARE_DATA, 4), true);
+    check(tlb_writes(s.c->tlb, BARE_DATA, 4) != NULL, true);
     check(s.c->debug_hit.reason, DEBUG_NONE);
     bare_free(s.b);
 }
@@ -98,7 +98,7 @@ TEST("debug: a write watchpoint stops behind the write; a watched page has no TL
     check(s.c->debug_hit.reason, DEBUG_WATCHED);
     check(s.c->debug_hit.addr, BARE_DATA + 3);
     check(s.c->s.rip, BARE_CODE + 7);
-    check(tlb_hit(tlb_at(s.c, BARE_DATA)->read, BARE_DATA, 4), false);
+    check(tlb_reads(s.c->tlb, BARE_DATA, 4) != NULL, false);
     check(go(&s, 0, 1, 0), RT_HALT); /* the read is not meant */
     bare_free(s.b);
 }

@@ -137,13 +137,11 @@ static void masked_stub(Cpu *c, const Insn *i, void *at)
 /* All of it in one page of RAM, and no segment in the way. */
 static void *whole_operand(Cpu *c, const Masked *m, bool store)
 {
-    TlbEntry *e = tlb_at(c, m->offset);
-
     if (c->code_size != CODE_64 || m->seg >= SEG_FS) {
         return NULL;
     }
-    return tlb_hit(store ? e->write : e->read, m->offset, m->vector_bytes) ? tlb_host(e, m->offset)
-                                                                           : NULL;
+    return store ? tlb_writes(c->tlb, m->offset, m->vector_bytes)
+                 : tlb_reads(c->tlb, m->offset, m->vector_bytes);
 }
 
 static void run_vmaskmov(Cpu *c, const Insn *i)
@@ -220,15 +218,15 @@ static void gather_element(Cpu *c, const Insn *i, Gather *g, unsigned n, bool pr
 {
     bool may_raise = c->code_size != CODE_64 && !c->flat;
     uint64_t offset = gather_offset(c, i, g, n), linear;
-    TlbEntry *e;
+    const void *host;
 
     if (may_raise && progress) {
         gather_commit(c, i, g, false);
     }
     linear = seg_linear(c, i->seg, offset, g->bytes, false);
-    e = tlb_at(c, linear);
-    if (likely(tlb_hit(e->read, linear, g->bytes))) {
-        __builtin_memcpy(g->data + n * g->bytes, tlb_host(e, linear), g->bytes);
+    host = tlb_reads(c->tlb, linear, g->bytes);
+    if (likely(host != NULL)) {
+        __builtin_memcpy(g->data + n * g->bytes, host, g->bytes);
         return;
     }
     if (progress) {

@@ -261,9 +261,9 @@ static void accessed(Cpu *c, uint64_t linear, unsigned size, AccessKind kind)
 
 /* ---- single values ---- */
 
-static TlbEntry *entry_for(Cpu *c, uint64_t linear, AccessKind kind)
+static TlbTable *table_for(Cpu *c, AccessKind kind)
 {
-    return &c->tlb_view[mem_view(c, kind)][linear / GUEST_PAGE % TLB_SIZE];
+    return &c->tlb_view[mem_view(c, kind)];
 }
 
 static uint64_t read_crossing(Cpu *c, uint64_t linear, unsigned size, AccessKind kind)
@@ -278,13 +278,14 @@ static uint64_t read_crossing(Cpu *c, uint64_t linear, unsigned size, AccessKind
 
 uint64_t mem_read_slow(Cpu *c, uint64_t linear, unsigned size, AccessKind kind)
 {
-    TlbEntry *e = entry_for(c, linear, kind);
+    const void *host;
     uint64_t value;
 
     linear = form(c, linear, size, kind);
     checked(c, linear, size, kind);
-    if (tlb_hit(e->read, linear, size)) {
-        value = host_load(tlb_host(e, linear), size);
+    host = tlb_reads(table_for(c, kind), linear, size);
+    if (host) {
+        value = host_load(host, size);
     } else if (bytes_in_page(linear, size) == size) {
         value = phys_load(c, translate(c, linear, kind), size);
     } else {
@@ -306,13 +307,14 @@ static void write_crossing(Cpu *c, uint64_t linear, uint64_t value, unsigned siz
 
 void mem_write_slow(Cpu *c, uint64_t linear, uint64_t value, unsigned size, AccessKind kind)
 {
-    TlbEntry *e = entry_for(c, linear, kind);
+    void *host;
 
     kind |= ACCESS_WRITE;
     linear = form(c, linear, size, kind);
     checked(c, linear, size, kind);
-    if (tlb_hit(e->write, linear, size)) {
-        host_store(tlb_host(e, linear), value, size);
+    host = tlb_writes(table_for(c, kind), linear, size);
+    if (host) {
+        host_store(host, value, size);
     } else if (bytes_in_page(linear, size) == size) {
         phys_store(c, translate(c, linear, kind), value, size);
     } else {
@@ -359,9 +361,8 @@ void mem_probe(Cpu *c, uint64_t linear, unsigned size, AccessKind kind)
     while (size) {
         unsigned n = bytes_in_page(linear, size);
 
-        if (!tlb_hit(kind & ACCESS_WRITE ? entry_for(c, linear, kind)->write
-                                         : entry_for(c, linear, kind)->read,
-                     linear, n)) {
+        if (kind & ACCESS_WRITE ? !tlb_writes(table_for(c, kind), linear, n)
+                                : !tlb_reads(table_for(c, kind), linear, n)) {
             translate(c, linear, kind);
         }
         linear = next_page(c, linear, kind);
@@ -388,10 +389,10 @@ static void copy(void *to, const void *from, unsigned size)
 void mem_read_block(Cpu *c, uint64_t linear, void *to, unsigned size, AccessKind kind)
 {
     uint8_t *at = to;
-    TlbEntry *e = entry_for(c, linear, kind);
+    const void *host = tlb_reads(table_for(c, kind), linear, size);
 
-    if (tlb_hit(e->read, linear, size) && c->view != VIEW_SLOW) {
-        copy(to, tlb_host(e, linear), size);
+    if (host && c->view != VIEW_SLOW) {
+        copy(to, host, size);
         return;
     }
     mem_probe(c, linear, size, kind);
@@ -418,10 +419,10 @@ void mem_read_block(Cpu *c, uint64_t linear, void *to, unsigned size, AccessKind
 void mem_write_block(Cpu *c, uint64_t linear, const void *from, unsigned size, AccessKind kind)
 {
     const uint8_t *at = from;
-    TlbEntry *e = entry_for(c, linear, kind);
+    void *host = tlb_writes(table_for(c, kind), linear, size);
 
-    if (tlb_hit(e->write, linear, size) && c->view != VIEW_SLOW) {
-        copy(tlb_host(e, linear), from, size);
+    if (host && c->view != VIEW_SLOW) {
+        copy(host, from, size);
         return;
     }
     kind |= ACCESS_WRITE;

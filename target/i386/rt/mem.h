@@ -43,20 +43,37 @@ void tlb_init(Cpu *c); /* tags that nothing has, in zeroed memory */
 void tlb_flush(Cpu *c, bool global_too);
 void tlb_flush_page(Cpu *c, uint64_t linear);
 
-static inline TlbEntry *tlb_at(Cpu *c, uint64_t linear)
+static inline unsigned tlb_slot(uint64_t linear)
 {
-    return &c->tlb[linear / GUEST_PAGE % TLB_SIZE];
+    return linear / GUEST_PAGE % TLB_SIZE;
 }
 
 /* Is [linear, linear+size) inside the page with this tag? One comparison for page and crossing. */
 static inline bool tlb_hit(uint64_t tag, uint64_t linear, unsigned size)
 {
-    return (linear ^ tag) <= GUEST_PAGE - size;
+    return linear + tag <= GUEST_PAGE - size;
 }
 
-static inline void *tlb_host(const TlbEntry *e, uint64_t linear)
+static inline void *tlb_host(const TlbTable *t, uint64_t linear)
 {
-    return (void *)(uintptr_t)(linear + e->addend);
+    void *host = (void *)(uintptr_t)(linear + t->addend[tlb_slot(linear)] - TLB_ADDEND);
+
+    if (!host) {
+        __builtin_unreachable(); /* spares callers a test */
+    }
+    return host;
+}
+
+/* Host address of [linear, linear+size) if the table has a tag for reading or writing all of it;
+ * NULL: the slow way. */
+static inline void *tlb_reads(const TlbTable *t, uint64_t linear, unsigned size)
+{
+    return likely(tlb_hit(t->read[tlb_slot(linear)], linear, size)) ? tlb_host(t, linear) : NULL;
+}
+
+static inline void *tlb_writes(const TlbTable *t, uint64_t linear, unsigned size)
+{
+    return likely(tlb_hit(t->write[tlb_slot(linear)], linear, size)) ? tlb_host(t, linear) : NULL;
 }
 
 /* One host access of that size: guests count on single copies being atomic when aligned. */
@@ -94,20 +111,20 @@ static inline void host_store(void *p, uint64_t value, unsigned size)
 /* Linear addresses, with the current view's rights. */
 static inline uint64_t mem_read(Cpu *c, uint64_t linear, unsigned size)
 {
-    TlbEntry *e = tlb_at(c, linear);
+    const void *host = tlb_reads(c->tlb, linear, size);
 
-    if (likely(tlb_hit(e->read, linear, size))) {
-        return host_load(tlb_host(e, linear), size);
+    if (likely(host != NULL)) {
+        return host_load(host, size);
     }
     return mem_read_slow(c, linear, size, ACCESS_READ);
 }
 
 static inline void mem_write(Cpu *c, uint64_t linear, uint64_t value, unsigned size)
 {
-    TlbEntry *e = tlb_at(c, linear);
+    void *host = tlb_writes(c->tlb, linear, size);
 
-    if (likely(tlb_hit(e->write, linear, size))) {
-        host_store(tlb_host(e, linear), value, size);
+    if (likely(host != NULL)) {
+        host_store(host, value, size);
     } else {
         mem_write_slow(c, linear, value, size, ACCESS_WRITE);
     }
@@ -116,9 +133,7 @@ static inline void mem_write(Cpu *c, uint64_t linear, uint64_t value, unsigned s
 /* For read-modify-write, the fast way only: NULL means mem_pointer_slow(), then mem_written(). */
 static inline uint8_t *mem_pointer(Cpu *c, uint64_t linear, unsigned size)
 {
-    TlbEntry *e = tlb_at(c, linear);
-
-    return likely(tlb_hit(e->write, linear, size)) ? tlb_host(e, linear) : NULL;
+    return tlb_writes(c->tlb, linear, size);
 }
 
 /* ---- addresses ---- */

@@ -70,6 +70,7 @@ static uint32_t mode_key(const Cpu *c)
     mode |= (c->stack_size == 8 ? 2 : c->stack_size == 4 ? 1 : 0) << MODE_STACK_SHIFT;
     mode |= v86 ? MODE_V86 : pe ? MODE_PE : 0;
     mode |= c->s.rflags & FLAG_TF || armed(&c->s) & 1 || c->debug_step ? MODE_STEP : 0;
+    mode |= (uint32_t)c->view << MODE_VIEW_SHIFT;
     return mode;
 }
 
@@ -84,7 +85,7 @@ void cpu_mode_changed(Cpu *c)
     c->stack_size = c->code_size == CODE_64 ? 8 : c->s.seg[SEG_SS].attr & ATTR_DB ? 4 : 2;
     c->flat = c->code_size == CODE_64 || all_flat(&c->s);
     c->view = view_of(c);
-    c->tlb = c->tlb_view[c->view];
+    c->tlb = &c->tlb_view[c->view];
     c->mode = mode_key(c);
     c->block_break = true;
 }

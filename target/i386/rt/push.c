@@ -23,11 +23,11 @@ ALWAYS void push_value(Cpu *c, uint64_t value, unsigned size, bool wide)
 ALWAYS uint64_t pop_value(Cpu *c, unsigned size, bool wide)
 {
     uint64_t at = c->s.gpr[R_SP];
-    TlbEntry *e = tlb_at(c, at);
+    const void *host = tlb_reads(c->tlb, at, 8);
 
-    if (wide && likely(tlb_hit(e->read, at, 8))) {
+    if (wide && likely(host != NULL)) {
         c->s.gpr[R_SP] = at + 8;
-        return host_load(tlb_host(e, at), 8);
+        return host_load(host, 8);
     }
     return pop(c, size);
 }

@@ -79,11 +79,9 @@ ALWAYS uint64_t in_page(uint64_t linear)
 ALWAYS uint64_t movs_run(Cpu *c, const Insn *i, unsigned size, uint64_t count)
 {
     uint64_t from = source(c, i, size), to = destination(c, i, size, true), n = 1;
-    TlbEntry *read = tlb_at(c, from), *write = tlb_at(c, to);
+    void *src = tlb_reads(c->tlb, from, size), *dst = tlb_writes(c->tlb, to, size);
 
-    if (count > 1 && !(c->s.rflags & FLAG_DF) && tlb_hit(read->read, from, size) &&
-        tlb_hit(write->write, to, size)) {
-        void *src = tlb_host(read, from), *dst = tlb_host(write, to);
+    if (count > 1 && !(c->s.rflags & FLAG_DF) && src && dst) {
         uint64_t bytes = least(in_page(from), in_page(to)), left;
 
         bytes = least(bytes, room(c, i, i->seg, R_SI, size));
@@ -101,10 +99,9 @@ ALWAYS uint64_t movs_run(Cpu *c, const Insn *i, unsigned size, uint64_t count)
 ALWAYS uint64_t stos_run(Cpu *c, const Insn *i, unsigned size, uint64_t count)
 {
     uint64_t to = destination(c, i, size, true), n = 1;
-    TlbEntry *e = tlb_at(c, to);
+    void *dst = tlb_writes(c->tlb, to, size);
 
-    if (count > 1 && !(c->s.rflags & FLAG_DF) && tlb_hit(e->write, to, size)) {
-        void *dst = tlb_host(e, to);
+    if (count > 1 && !(c->s.rflags & FLAG_DF) && dst) {
         uint64_t left;
 
         n = left = least(count, least(in_page(to), room(c, i, SEG_ES, R_DI, size)) / size);

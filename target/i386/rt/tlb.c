@@ -9,23 +9,24 @@
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/walk.h"
 
-static void entry_clear(TlbEntry *e, unsigned slot)
+static void slot_clear(TlbTable *t, unsigned slot)
 {
-    e->read = e->write = tlb_no_tag(slot);
-    e->attributes = 0;
+    t->read[slot] = t->write[slot] = tlb_no_tag(slot);
+    t->attributes[slot] = 0;
 }
 
-static void view_clear(TlbEntry *view, bool global_too)
+static void table_clear(TlbTable *t, bool global_too)
 {
     for (unsigned slot = 0; slot < TLB_SIZE; slot++) {
-        if (global_too || !(view[slot].attributes & TLB_GLOBAL)) {
-            entry_clear(&view[slot], slot);
+        if (global_too || !(t->attributes[slot] & TLB_GLOBAL)) {
+            slot_clear(t, slot);
         }
     }
 }
 
 void tlb_init(Cpu *c)
 {
+    c->tlb_mask = (uint64_t)(TLB_SIZE - 1) * GUEST_PAGE;
     c->views_used = (1 << VIEW_COUNT) - 1;
     tlb_flush(c, true);
 }
@@ -34,7 +35,7 @@ void tlb_flush(Cpu *c, bool global_too)
 {
     for (unsigned v = 0; v < VIEW_COUNT; v++) {
         if (c->views_used & 1 << v) {
-            view_clear(c->tlb_view[v], global_too);
+            table_clear(&c->tlb_view[v], global_too);
         }
     }
     if (global_too) {
@@ -50,8 +51,8 @@ static void flush_large(Cpu *c)
 {
     for (unsigned v = 0; v < VIEW_COUNT; v++) {
         for (unsigned slot = 0; slot < TLB_SIZE; slot++) {
-            if (c->tlb_view[v][slot].attributes & TLB_LARGE) {
-                entry_clear(&c->tlb_view[v][slot], slot);
+            if (c->tlb_view[v].attributes[slot] & TLB_LARGE) {
+                slot_clear(&c->tlb_view[v], slot);
             }
         }
     }
@@ -61,13 +62,11 @@ static void flush_large(Cpu *c)
 
 void tlb_flush_page(Cpu *c, uint64_t linear)
 {
-    unsigned slot = linear / GUEST_PAGE % TLB_SIZE;
-
     if (linear >= c->large_first && linear <= c->large_last) {
         flush_large(c);
     }
     for (unsigned v = 0; v < VIEW_COUNT; v++) {
-        entry_clear(&c->tlb_view[v][slot], slot);
+        slot_clear(&c->tlb_view[v], tlb_slot(linear));
     }
     fetch_flush_page(c, linear);
 }
@@ -76,7 +75,7 @@ void tlb_drop_writes(Cpu *c)
 {
     for (unsigned v = 0; v < VIEW_COUNT; v++) {
         for (unsigned slot = 0; slot < TLB_SIZE; slot++) {
-            c->tlb_view[v][slot].write = tlb_no_tag(slot);
+            c->tlb_view[v].write[slot] = tlb_no_tag(slot);
         }
     }
 }
@@ -114,24 +113,24 @@ static void large_note(Cpu *c, uint64_t linear)
 
 void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w, const PhysPage *p)
 {
-    unsigned slot = linear / GUEST_PAGE % TLB_SIZE;
-    TlbEntry *e = &c->tlb_view[view][slot];
+    unsigned slot = tlb_slot(linear);
+    TlbTable *t = &c->tlb_view[view];
     bool user = view == VIEW_USER, smap = view == VIEW_KERNEL_SMAP;
     bool quiet = p->host && !p->readonly && !p->logged && !(p->code && p->code->grains);
 
-    entry_clear(e, slot);
-    if (!p->host || view == VIEW_SLOW ||
+    slot_clear(t, slot);
+    if (!p->host || (uintptr_t)p->host % GUEST_PAGE || view == VIEW_SLOW ||
         (unlikely(c->debug != NULL) && debug_watches_page(c->debug, linear))) {
         return;
     }
     linear &= ~0xfffull;
-    e->addend = (uintptr_t)p->host - linear;
-    e->attributes = (w->global ? TLB_GLOBAL : 0) | (w->large ? TLB_LARGE : 0);
+    t->addend[slot] = (uintptr_t)p->host - linear + TLB_ADDEND;
+    t->attributes[slot] = (w->global ? TLB_GLOBAL : 0) | (w->large ? TLB_LARGE : 0);
     if (!walk_denied(c, w, user, smap, ACCESS_READ)) {
-        e->read = linear;
+        t->read[slot] = -linear;
     }
     if (quiet && w->dirty && !walk_denied(c, w, user, smap, ACCESS_WRITE)) {
-        e->write = linear;
+        t->write[slot] = -linear;
     }
     if (w->large) {
         large_note(c, linear);

@@ -74,10 +74,10 @@ static inline uint64_t operand_linear(Cpu *c, const Insn *i, uint64_t offset, un
 
 static inline void *load_operand(Cpu *c, uint64_t linear, unsigned size)
 {
-    TlbEntry *e = tlb_at(c, linear);
+    void *host = tlb_reads(c->tlb, linear, size);
 
-    if (likely(tlb_hit(e->read, linear, size))) {
-        return tlb_host(e, linear);
+    if (likely(host != NULL)) {
+        return host;
     }
     mem_read_block(c, linear, c->fpu->scratch, size, ACCESS_READ);
     return c->fpu->scratch;
@@ -86,10 +86,10 @@ static inline void *load_operand(Cpu *c, uint64_t linear, unsigned size)
 /* NULL: not in one page that may simply be written; then all of it has been checked. */
 static inline void *store_operand(Cpu *c, uint64_t linear, unsigned size)
 {
-    TlbEntry *e = tlb_at(c, linear);
+    void *host = tlb_writes(c->tlb, linear, size);
 
-    if (likely(tlb_hit(e->write, linear, size))) {
-        return tlb_host(e, linear);
+    if (likely(host != NULL)) {
+        return host;
     }
     mem_probe(c, linear, size, ACCESS_WRITE);
     return NULL;
