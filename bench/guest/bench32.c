@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The integer and branch workloads in 32-bit code, without a C library: bench32 NAME COUNT prints
+ * the checksum. segments16 is a loop in a 16-bit code segment with a data segment that has a base
+ * and a limit.
+ */
+#include "bench.h"
+
+typedef struct Descriptor {
+    uint32_t entry, base, limit, flags;
+} Descriptor;
+
+enum {
+    SYS_EXIT = 1,
+    SYS_WRITE = 4,
+    SYS_MODIFY_LDT = 123,
+    ARENA32_BYTES = 8 << 20,
+    DATA32 = 1,
+    CODE16 = 2 << 1
+};
+
+static int system_call(int number, uint32_t one, const void *two, uint32_t three)
+{
+    int result;
+
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(number), "b"(one), "c"(two), "d"(three)
+                     : "memory");
+    return result;
+}
+
+/* Sets an entry of the LDT; flags are those of struct user_desc: bit 0 for 32 bits, bits 1 and 2
+ * the contents. */
+static uint32_t segment(uint32_t n, const void *base, uint32_t limit, uint32_t flags)
+{
+    Descriptor d = {n, (uint32_t)(uintptr_t)base, limit, flags};
+
+    system_call(SYS_MODIFY_LDT, 1, &d, sizeof(d));
+    return n << 3 | 7;
+}
+
+/* A unit: 1000 rounds of a 16-bit loop over 256 words. */
+static uint64_t segments16(uint8_t *arena, uint64_t count)
+{
+    extern const uint8_t code16[] __attribute__((visibility("hidden")));
+    uint32_t code = segment(0, code16, 0xff, CODE16), data = segment(1, arena, 0x3ff, DATA32);
+    uint64_t target = (uint64_t)code << 32;
+    uint32_t sum = 0;
+
+    for (uint64_t n = 0; n < count; n++) {
+        uint32_t left = 1000;
+
+        __asm__ volatile("mov %w[data], %%es\n lcall *%[target]\n push %%ds\n pop %%es"
+                         : "+c"(left), "+a"(sum)
+                         : [data] "r"(data), [target] "m"(target)
+                         : "edx", "edi", "memory", "cc");
+    }
+    return sum;
+}
+
+__asm__(
+    ".pushsection .text\n .code16\n"
+    "code16: xor %edi, %edi\n"
+    "1: mov %es:(%di), %dx\n add %dx, %ax\n rol $1, %ax\n mov %ax, %es:0x200(%di)\n add $2, %di\n"
+    "   and $0x1ff, %di\n jnz 2f\n inc %ax\n 2: dec %cx\n jnz 1b\n lretl\n"
+    ".code32\n .popsection");
+
+static int same(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+void *memset(void *to, int value, size_t bytes)
+{
+    uint8_t *at = to;
+
+    while (bytes--) {
+        *at++ = (uint8_t)value;
+        __asm__("" : "+r"(at));
+    }
+    return to;
+}
+
+static void print(uint64_t value)
+{
+    char text[17];
+
+    for (int n = 15; n >= 0; n--, value >>= 4) {
+        text[n] = "0123456789abcdef"[value & 15];
+    }
+    text[16] = '\n';
+    system_call(SYS_WRITE, 1, text, 17);
+}
+
+/* The stack as the kernel left it: the number of arguments, then they. */
+__attribute__((used, noreturn)) static void begin(uint32_t *stack)
+{
+    static uint8_t arena[ARENA32_BYTES] __attribute__((aligned(4096)));
+    static const Workload segments[] = {{"32-bit", "segments16", segments16}, {0}};
+    const Workload *tables[] = {integer_workloads, branch_workloads, segments};
+    uint64_t count = 0;
+
+    for (const char *digit = (const char *)(uintptr_t)stack[3]; stack[0] == 3 && *digit; digit++) {
+        count = count * 10 + (uint64_t)(*digit - '0');
+    }
+    for (int n = 0; n < 3 && count; n++) {
+        for (const Workload *w = tables[n]; w->name; w++) {
+            if (same(w->name, (const char *)(uintptr_t)stack[2])) {
+                if (w->prepare) {
+                    w->prepare(arena);
+                }
+                print(w->run(arena, count));
+                system_call(SYS_EXIT, 0, NULL, 0);
+            }
+        }
+    }
+    system_call(SYS_EXIT, 1, NULL, 0);
+    __builtin_unreachable();
+}
+
+__asm__(".globl _start\n_start: mov %esp, %eax\n and $-16, %esp\n sub $12, %esp\n push %eax\n call "
+        "begin\n hlt");
