@@ -109,6 +109,19 @@ static void vcpus_in(Machine *m)
     }
 }
 
+void machine_hold(Machine *m)
+{
+    vcpus_out(m);
+}
+
+/* Those that are wanted outside by a request stay there: it is carried out next. */
+void machine_release(Machine *m)
+{
+    if (!(atomic_load(&m->run->pending) & REQUEST_FOR_VCPUS)) {
+        vcpus_in(m);
+    }
+}
+
 void machine_pause(Machine *m, MachineState why)
 {
     vcpus_out(m);

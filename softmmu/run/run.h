@@ -60,6 +60,12 @@ void machine_request_pause(Machine *m, MachineState why); /* PAUSED, CRASHED, IO
 bool machine_resume(Machine *m, Error **err);
 void machine_pause(Machine *m, MachineState why);
 
+/* On the loop's thread and without the machine lock: every vCPU is parked between two instructions
+ * with its state complete, and nobody hears of it; the clocks run on. For who looks at a running
+ * machine. machine_release() lets them go on unless the machine is stopped. Not nested. */
+void machine_hold(Machine *m);
+void machine_release(Machine *m);
+
 /* On the loop's thread, without locks, vCPUs parked: run it until no device waits for host work. */
 void machine_drain(Machine *m);
 

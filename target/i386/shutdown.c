@@ -36,7 +36,23 @@ static const char *name_of(uint8_t vector)
     return vector < G_N_ELEMENTS(names) && names[vector] ? names[vector] : "interrupt";
 }
 
-static void add_exception(GString *out, const LastException *e)
+char *exception_why(const LastException *e)
+{
+    GString *out = g_string_new("");
+    unsigned n = 0;
+
+    for (const char *f = e->why ?: ""; *f; f++) {
+        if (f[0] == '%' && f[1] == 'x') {
+            g_string_append_printf(out, "%#" PRIx64, e->why_value[n++ % 3]);
+            f++;
+        } else {
+            g_string_append_c(out, *f);
+        }
+    }
+    return g_string_free(out, FALSE);
+}
+
+void exception_describe(GString *out, const LastException *e)
 {
     g_string_append_printf(out, "  %#04x %s", e->vector,
                            e->soft ? "software interrupt" : name_of(e->vector));
@@ -108,7 +124,7 @@ void shutdown_report(Vcpu *cpu)
     g_string_append_printf(out, "cpu%u: triple fault. The last exceptions, oldest first:\n",
                            cpu->id);
     for (unsigned i = first; i < c->last_count; i++) {
-        add_exception(out, &c->last[i % LAST_EXCEPTIONS]);
+        exception_describe(out, &c->last[i % LAST_EXCEPTIONS]);
     }
     if (c->why[0]) {
         g_string_append_printf(out, "what was wrong: %s\n", c->why);

@@ -87,6 +87,8 @@ typedef struct LastException { /* for the triple-fault report and -d int */
     uint16_t cs;
     uint32_t error;
     uint64_t rip, cr2, rsp;
+    const char *why; /* as Cpu.why_format; NULL: the vector says it all */
+    uint64_t why_value[3];
 } LastException;
 
 enum { LAST_EXCEPTIONS = 8 };

@@ -62,14 +62,28 @@ static unsigned put_hex(char *to, unsigned at, unsigned room, uint64_t value)
     return at;
 }
 
+/* The newest of the last exceptions of which something is known. */
+static const LastException *last_explained(const Cpu *c)
+{
+    for (unsigned n = 1; n <= c->last_count && n <= LAST_EXCEPTIONS; n++) {
+        const LastException *e = &c->last[(c->last_count - n) % LAST_EXCEPTIONS];
+
+        if (e->why) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
 void why_write(Cpu *c)
 {
-    const char *f = c->why_format ? c->why_format : "";
+    const LastException *e = last_explained(c);
+    const char *f = e ? e->why : "";
     unsigned at = 0, value = 0;
 
     for (; *f && at < sizeof(c->why) - 1; f++) {
         if (f[0] == '%' && f[1] == 'x') {
-            at = put_hex(c->why, at, sizeof(c->why) - 1, c->why_value[value % 3]);
+            at = put_hex(c->why, at, sizeof(c->why) - 1, e->why_value[value % 3]);
             value++;
             f++;
         } else {
@@ -91,6 +105,8 @@ static LastException describe(const Cpu *c)
         .rip = c->s.rip,
         .cr2 = c->s.cr2,
         .rsp = c->s.gpr[R_SP],
+        .why = c->why_format,
+        .why_value = {c->why_value[0], c->why_value[1], c->why_value[2]},
     };
 }
 
@@ -98,6 +114,7 @@ static void note(Cpu *c)
 {
     if (c->exc_kind == EVENT_EXCEPTION) {
         c->last[c->last_count % LAST_EXCEPTIONS] = describe(c);
+        c->why_format = NULL; /* what comes next has reasons of its own */
         c->last_count =
             c->last_count == 2 * LAST_EXCEPTIONS - 1 ? LAST_EXCEPTIONS : c->last_count + 1;
     }
