@@ -135,14 +135,14 @@ TEST("hmp: x/i disassembles in the mode of the CPU")
 {
     Desk d = desk_new();
 
-    put(&d, CODE, "\xb8\x34\x12\x00\x00\x48\x90\x90", 8);
+    put(&d, CODE, "\xb8\x34\x12\x00\x00\x48\x89\xd8\x90", 9);
     check_has(ask(&d, "x/1i 0x2000"), "0x00002000:  b8 34 12 00 00           mov eax, 0x1234\n");
     d.s->seg[SEG_CS].attr &= ~ATTR_DB;
     check_has(ask(&d, "x/2i 0x2000"), "mov ax, 0x1234\n0x00002003:  00 00");
     long_mode(&d);
     d.s->rip = CODE + 5;
-    check_has(ask(&d, "x/2i $pc"),
-              "0x0000000000002005:  48 90                     nop\n0x0000000000002007:  90  ");
+    check_str(ask(&d, "x/2i $pc"), "0x0000000000002005:  48 89 d8                 mov rax, rbx\n"
+                                   "0x0000000000002008:  90                       nop\n");
     check_has(ask(&d, "x/1i 0x400000"), "Error: cannot access memory at 0x400000\n");
     desk_free(&d);
 }

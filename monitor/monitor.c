@@ -25,7 +25,7 @@ struct Monitor {
     Monitors *all;
     Chardev *chr;
     const MonitorMode *mode;
-    bool pretty, focused;
+    bool pretty;
     void *session; /* NULL: no client */
     GByteArray *in;
     GArray *changes; /* Change, in order */
@@ -246,6 +246,16 @@ Machine *monitor_machine(Monitor *mon)
 bool monitor_pretty(const Monitor *mon)
 {
     return mon->pretty;
+}
+
+bool monitor_focused(Monitor *mon)
+{
+    bool has;
+
+    object_enter(&mon->chr->obj);
+    has = !mon->chr->mux || mon->chr->front[mon->chr->focus].obj == &mon->obj;
+    object_leave(&mon->chr->obj);
+    return has;
 }
 
 /* ---- life ---- */

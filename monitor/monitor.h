@@ -37,6 +37,7 @@ Monitor *monitor_new(Machine *m, const char *id, Chardev *chr, const MonitorMode
 
 Machine *monitor_machine(Monitor *mon);
 bool monitor_pretty(const Monitor *mon);
+bool monitor_focused(Monitor *mon); /* of a mux: does it have the keyboard? */
 
 /* Bytes to the client; what it does not take waits here. Any thread but not with the mutex of a
  * chardev. */
