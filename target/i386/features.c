@@ -2,7 +2,7 @@
 /*
  * Names of CPU features as -cpu spells them, and how this engine comes by each: SOFT, the run-time
  * library implements it; HOST, stubs run the guest's instruction on the host's own unit, so the
- * host must have it; NONE, known by name only (AVX-512 among them: decoded, but without stubs yet).
+ * host must have it; NONE, known by name only.
  * TRUTH: what is so because guest code is interpreted or translated (no guest instruction executes
  * speculatively with another privilege's data in reach), shown through IA32_ARCH_CAPABILITIES.
  */
@@ -48,24 +48,24 @@ const FeatureRow feature_rows[] = {
     {"smep", NULL, FEATURE_SMEP, SOFT},         {"bmi2", NULL, FEATURE_BMI2, SOFT},
     {"erms", NULL, FEATURE_ERMS, SOFT},         {"invpcid", NULL, FEATURE_INVPCID, SOFT},
     {"rtm", NULL, FEATURE_RTM, NONE},           {"mpx", NULL, FEATURE_MPX, NONE},
-    {"avx512f", NULL, FEATURE_AVX512F, NONE},   {"avx512dq", NULL, FEATURE_AVX512DQ, NONE},
+    {"avx512f", NULL, FEATURE_AVX512F, HOST},   {"avx512dq", NULL, FEATURE_AVX512DQ, HOST},
     {"rdseed", NULL, FEATURE_RDSEED, SOFT},     {"adx", NULL, FEATURE_ADX, SOFT},
-    {"smap", NULL, FEATURE_SMAP, SOFT},         {"avx512ifma", "avx512-ifma", FEATURE_AVX512_IFMA, NONE},
+    {"smap", NULL, FEATURE_SMAP, SOFT},         {"avx512ifma", "avx512-ifma", FEATURE_AVX512_IFMA, HOST},
     {"pcommit", NULL, FEATURE_PCOMMIT, NONE},   {"clflushopt", NULL, FEATURE_CLFLUSHOPT, SOFT},
     {"clwb", NULL, FEATURE_CLWB, SOFT},         {"intel-pt", NULL, FEATURE_INTEL_PT, NONE},
     {"avx512pf", NULL, FEATURE_AVX512PF, NONE}, {"avx512er", NULL, FEATURE_AVX512ER, NONE},
-    {"avx512cd", NULL, FEATURE_AVX512CD, NONE}, {"sha-ni", "sha", FEATURE_SHA_NI, HOST},
-    {"avx512bw", NULL, FEATURE_AVX512BW, NONE}, {"avx512vl", NULL, FEATURE_AVX512VL, NONE},
+    {"avx512cd", NULL, FEATURE_AVX512CD, HOST}, {"sha-ni", "sha", FEATURE_SHA_NI, HOST},
+    {"avx512bw", NULL, FEATURE_AVX512BW, HOST}, {"avx512vl", NULL, FEATURE_AVX512VL, HOST},
 
-    {"avx512vbmi", "avx512-vbmi", FEATURE_AVX512_VBMI, NONE},
+    {"avx512vbmi", "avx512-vbmi", FEATURE_AVX512_VBMI, HOST},
     {"umip", NULL, FEATURE_UMIP, SOFT},         {"pku", NULL, FEATURE_PKU, SOFT},
     {"ospke", NULL, FEATURE_OSPKE, NONE},       {"waitpkg", NULL, FEATURE_WAITPKG, NONE},
-    {"avx512vbmi2", "avx512-vbmi2", FEATURE_AVX512_VBMI2, NONE},
+    {"avx512vbmi2", "avx512-vbmi2", FEATURE_AVX512_VBMI2, HOST},
     {"gfni", NULL, FEATURE_GFNI, HOST},         {"vaes", NULL, FEATURE_VAES, HOST},
     {"vpclmulqdq", NULL, FEATURE_VPCLMULQDQ, HOST},
-    {"avx512vnni", "avx512-vnni", FEATURE_AVX512_VNNI, NONE},
-    {"avx512bitalg", "avx512-bitalg", FEATURE_AVX512_BITALG, NONE},
-    {"avx512-vpopcntdq", "avx512_vpopcntdq", FEATURE_AVX512_VPOPCNTDQ, NONE},
+    {"avx512vnni", "avx512-vnni", FEATURE_AVX512_VNNI, HOST},
+    {"avx512bitalg", "avx512-bitalg", FEATURE_AVX512_BITALG, HOST},
+    {"avx512-vpopcntdq", "avx512_vpopcntdq", FEATURE_AVX512_VPOPCNTDQ, HOST},
     {"la57", NULL, FEATURE_LA57, SOFT},         {"rdpid", NULL, FEATURE_RDPID, SOFT},
     {"bus-lock-detect", NULL, FEATURE_BUS_LOCK_DETECT, NONE},
     {"cldemote", NULL, FEATURE_CLDEMOTE, NONE}, {"movdiri", NULL, FEATURE_MOVDIRI, SOFT},
@@ -73,7 +73,7 @@ const FeatureRow feature_rows[] = {
     {"pks", NULL, FEATURE_PKS, NONE},
 
     {"fsrm", NULL, FEATURE_FSRM, SOFT},         {"md-clear", NULL, FEATURE_MD_CLEAR, SOFT},
-    {"avx512-vp2intersect", NULL, FEATURE_AVX512_VP2INTERSECT, NONE},
+    {"avx512-vp2intersect", NULL, FEATURE_AVX512_VP2INTERSECT, HOST},
     {"serialize", NULL, FEATURE_SERIALIZE, SOFT},
     {"tsx-ldtrk", NULL, FEATURE_TSXLDTRK, NONE}, {"arch-lbr", NULL, FEATURE_ARCH_LBR, NONE},
     {"avx512-fp16", NULL, FEATURE_AVX512_FP16, NONE}, {"amx-bf16", NULL, FEATURE_AMX_BF16, NONE},
@@ -82,7 +82,7 @@ const FeatureRow feature_rows[] = {
     {"flush-l1d", NULL, FEATURE_FLUSH_L1D, SOFT},
     {"arch-capabilities", NULL, FEATURE_ARCH_CAPABILITIES, SOFT},
     {"core-capability", NULL, FEATURE_CORE_CAPABILITY, NONE}, {"ssbd", NULL, FEATURE_SSBD, SOFT},
-    {"avx-vnni", NULL, FEATURE_AVX_VNNI, HOST}, {"avx512-bf16", NULL, FEATURE_AVX512_BF16, NONE},
+    {"avx-vnni", NULL, FEATURE_AVX_VNNI, HOST}, {"avx512-bf16", NULL, FEATURE_AVX512_BF16, HOST},
     {"fzrm", NULL, FEATURE_FZRM, SOFT},         {"fsrs", NULL, FEATURE_FSRS, SOFT},
     {"fsrc", NULL, FEATURE_FSRC, SOFT},
 

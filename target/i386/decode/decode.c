@@ -657,6 +657,9 @@ static void set_vector(const Decoding *d, Insn *i)
     i->vl = rounding || d->l > 2 ? 64 : (uint8_t)(16 << d->l);
     i->vvvv = d->code64 ? d->vvvv | d->v2 : d->vvvv & 7;
     i->mask = d->aaa;
+    if (d->space == SPACE_EVEX) {
+        i->cc = d->l;
+    }
 }
 
 /* The pp field of VEX and EVEX, as the prefix it stands for. */

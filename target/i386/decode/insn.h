@@ -66,7 +66,8 @@ typedef struct Insn {
     uint8_t opcode, modrm, vl, vvvv; /* last opcode byte; vl: vector length in bytes         */
     uint8_t mask, flags;             /* EVEX.aaa; INSN_                                      */
     uint8_t map;      /* 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A, 4..: as VEX/EVEX/XOP number it */
-    uint8_t cc;       /* the condition of Jcc, SETcc, CMOVcc; of others the opcode's low bits   */
+    uint8_t cc;       /* the condition of Jcc, SETcc, CMOVcc; EVEX.L'L, which may be the rounding
+                         mode; of others the opcode's low bits                                  */
     uint64_t aux;     /* for whoever runs it: a stub, a block ...                            */
 } Insn;
 

@@ -42,6 +42,8 @@ enum {
     VL = ROW_VL, RC = ROW_RC, SAE = ROW_SAE, BCAST = ROW_BCAST, MASK = ROW_MASK, ZERO = ROW_ZERO,
     MASK1 = ROW_MASK1, W64 = ROW_W64, SERIAL = ROW_SERIAL, IO = ROW_IO,
     MZ = ROW_MASK | ROW_ZERO,
+    B1 = 0, B2 = 1 << ROW_LANE_SHIFT, B4 = 2 << ROW_LANE_SHIFT, B8 = 3 << ROW_LANE_SHIFT,
+    NF = ROW_WHOLE, ONE = ROW_ONE,
 };
 
 /* `flags`: read, written, undefined (a subset of written) */

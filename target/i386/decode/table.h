@@ -58,6 +58,10 @@ enum {
     ROW_W64     = 1 << 21, /* VEX.W means 64 bits in 64-bit mode only: operand size             */
     ROW_SERIAL  = 1 << 22, /* serialising, or changes what the next ones mean: ends a run       */
     ROW_IO      = 1 << 23, /* touches I/O ports                                                 */
+    ROW_LANE    = 3 << 24, /* EVEX: log2 of the bytes that one bit of the mask stands for       */
+    ROW_WHOLE   = 1 << 26, /* EVEX: memory is accessed whole, whatever the mask says            */
+    ROW_ONE     = 1 << 27, /* EVEX: all elements come from the same memory (VBROADCAST)         */
+    ROW_LANE_SHIFT = 24,
 };
 
 /* What disp8 of EVEX counts (SDM volume 2, "Compressed displacement"): the memory operand's size,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Vector instructions that touch only part of their memory operand: MASKMOVQ, MASKMOVDQU,
- * VMASKMOV, VPMASKMOV and the gathers (SDM volume 2). What is not selected may lie in a page that
- * is not there. Where the whole operand is in one page of RAM the host does it; else element-wise,
- * by block accesses, which check no alignment: none of these reports #AC.
- * Not modelled: EVEX masks, scatters, compressed stores.
+ * VMASKMOV, VPMASKMOV (SDM volume 2). What is not selected may lie in a page that is not there.
+ * Where the whole operand is in one page of RAM the host does it; else element-wise, by block
+ * accesses, which check no alignment: none of these reports #AC.
+ * Gathers are in gather.c, EVEX masks in evex.c.
  */
 #include "target/i386/decode/table.h"
 #include "target/i386/rt/host.h"
@@ -14,14 +14,6 @@
 static bool selected(const uint8_t *mask, unsigned n, unsigned bytes)
 {
     return mask[n * bytes + bytes - 1] & 0x80;
-}
-
-static uint64_t element(const uint8_t *vector, unsigned n, unsigned bytes)
-{
-    uint64_t value = 0;
-
-    __builtin_memcpy(&value, vector + n * bytes, bytes);
-    return value;
 }
 
 /* A whole operand, or as much of it as is selected. */
@@ -172,90 +164,6 @@ static void run_vmaskmov(Cpu *c, const Insn *i)
     }
 }
 
-/* ---- gathers ---- */
-
-typedef struct Gather {
-    uint8_t data[32], mask[32], index[32];
-    unsigned bytes, index_bytes, count; /* of an element; of an index; elements */
-} Gather;
-
-static void gather_shape(const Insn *i, Gather *g)
-{
-    g->bytes = i->op == OP_VGATHERDPD || i->op == OP_VGATHERQPD || i->op == OP_VPGATHERDQ ||
-                       i->op == OP_VPGATHERQQ
-                 ? 8
-                 : 4;
-    g->index_bytes = i->op == OP_VGATHERQPD || i->op == OP_VGATHERQPS || i->op == OP_VPGATHERQD ||
-                             i->op == OP_VPGATHERQQ
-                       ? 8
-                       : 4;
-    g->count = i->vl / (g->bytes > g->index_bytes ? g->bytes : g->index_bytes);
-}
-
-static uint64_t gather_offset(const Cpu *c, const Insn *i, const Gather *g, unsigned n)
-{
-    uint64_t index = element(g->index, n, g->index_bytes), at = (int64_t)i->disp;
-
-    if (g->index_bytes == 4) {
-        index = (int64_t)(int32_t)index;
-    }
-    if (i->base < 16) {
-        at += c->s.gpr[i->base];
-    }
-    return addr_wrap(at + (index << i->scale), i->addrsize);
-}
-
-/* What has been gathered so far stays when the next element faults; the upper halves are cleared
- * only at the end. */
-static void gather_commit(Cpu *c, const Insn *i, const Gather *g, bool end)
-{
-    fpu_live(c);
-    vector_set(c, i->operand[0].reg, i->vl, g->data, end);
-    vector_set(c, i->operand[2].reg, i->vl, g->mask, end);
-}
-
-static void gather_element(Cpu *c, const Insn *i, Gather *g, unsigned n, bool progress)
-{
-    bool may_raise = c->code_size != CODE_64 && !c->flat;
-    uint64_t offset = gather_offset(c, i, g, n), linear;
-    const void *host;
-
-    if (may_raise && progress) {
-        gather_commit(c, i, g, false);
-    }
-    linear = seg_linear(c, i->seg, offset, g->bytes, false);
-    host = tlb_reads(c->tlb, linear, g->bytes);
-    if (likely(host != NULL)) {
-        __builtin_memcpy(g->data + n * g->bytes, host, g->bytes);
-        return;
-    }
-    if (progress) {
-        gather_commit(c, i, g, false);
-    }
-    mem_read_block(c, linear, g->data + n * g->bytes, g->bytes, ACCESS_READ);
-}
-
-static void run_gather(Cpu *c, const Insn *i)
-{
-    Gather g;
-
-    gather_shape(i, &g);
-    fpu_check(c, FPU_AVX);
-    fpu_live(c);
-    vector_get(c, i->operand[0].reg, 32, g.data);
-    vector_get(c, i->operand[2].reg, 32, g.mask);
-    vector_get(c, i->index, 32, g.index);
-    for (unsigned n = 0; n < g.count; n++) {
-        if (selected(g.mask, n, g.bytes)) {
-            gather_element(c, i, &g, n, n > 0);
-        }
-        __builtin_memset(g.mask + n * g.bytes, 0, g.bytes);
-    }
-    __builtin_memset(g.mask, 0, sizeof g.mask);
-    __builtin_memset(g.data + g.count * g.bytes, 0, sizeof g.data - g.count * g.bytes);
-    gather_commit(c, i, &g, true);
-}
-
 InsnRun *bind_masked(Cpu *c, Insn *i)
 {
     (void)c;
@@ -269,19 +177,6 @@ InsnRun *bind_masked(Cpu *c, Insn *i)
     case OP_VPMASKMOVD:
     case OP_VPMASKMOVQ:
         return run_vmaskmov;
-    case OP_VGATHERDPD:
-    case OP_VGATHERDPS:
-    case OP_VGATHERQPD:
-    case OP_VGATHERQPS:
-    case OP_VPGATHERDD:
-    case OP_VPGATHERDQ:
-    case OP_VPGATHERQD:
-    case OP_VPGATHERQQ:
-        if (i->operand[0].reg == i->operand[2].reg || i->operand[0].reg == i->index ||
-            i->operand[2].reg == i->index) {
-            return run_undefined;
-        }
-        return run_gather;
     default:
         return NULL;
     }

@@ -5,7 +5,6 @@
  * volume 1, "x87 FPU exception handling in software": native and MS-DOS compatibility mode).
  * The cache is a bump allocator; when it is full it is emptied, and instructions bound before find
  * their stubs anew because the generation has changed.
- * Not modelled: EVEX.
  */
 #include "target/i386/rt/stub.h"
 
@@ -82,6 +81,16 @@ uint32_t stub_find(Cpu *c, const StubCode *code, bool flags)
     return s->at;
 }
 
+void stub_bind(Cpu *c, Insn *i, uint64_t flags)
+{
+    StubCode code;
+    uint64_t at;
+
+    stub_encode(i, c->code_size == CODE_64, &code);
+    at = stub_find(c, &code, flags & STUB_FLAGS);
+    i->aux = at | (uint64_t)c->fpu->generation << 24 | flags << AUX_SHIFT;
+}
+
 /* ---- traps ---- */
 
 /* CR0.NE clear: the CPU says FERR# and stops until an interrupt, which is IRQ 13, comes. */
@@ -151,7 +160,13 @@ static void vector_move(Cpu *c, unsigned reg, unsigned bytes, void *memory, uint
     StubRegs r = {0};
     bool wide = vex || bytes > 16;
 
-    if (wide) {
+    if (bytes > 32) {
+        code.len = 4;
+        code.bytes[0] = 0x62;
+        code.bytes[1] = (reg & 8 ? 0 : 0x80) | 0x60 | (reg & 16 ? 0 : 0x10) | 1;
+        code.bytes[2] = 0x7c;
+        code.bytes[3] = 0x48;
+    } else if (wide) {
         code.bytes[code.len++] = 0xc5;
         code.bytes[code.len++] = (reg < 8 ? 0x80 : 0) | 0x78 | (bytes > 16 ? 4 : 0);
     } else {
@@ -179,4 +194,29 @@ void vector_set(Cpu *c, unsigned reg, unsigned bytes, const void *from, bool vex
 
     __builtin_memcpy(scratch, from, bytes);
     vector_move(c, reg, bytes, scratch, 0x10, vex);
+}
+
+/* KMOVQ, or KMOVW: k to [rdi] (91) or back (90). */
+static void mask_move(Cpu *c, unsigned reg, uint8_t opcode)
+{
+    bool wide = cpu_has(c, FEATURE_AVX512BW);
+    StubCode code = {.len = 5, .bytes = {0xc4, 0xe1, wide ? 0xf8 : 0x78, opcode, reg << 3 | 7}};
+    StubRegs r = {0};
+
+    stub_call(c, stub_find(c, &code, false), c->fpu->scratch + STUB_SCRATCH - 64, &r);
+}
+
+uint64_t mask_get(Cpu *c, unsigned reg)
+{
+    uint64_t *scratch = (uint64_t *)(c->fpu->scratch + STUB_SCRATCH - 64);
+
+    *scratch = 0;
+    mask_move(c, reg, 0x91);
+    return *scratch;
+}
+
+void mask_set(Cpu *c, unsigned reg, uint64_t value)
+{
+    *(uint64_t *)(c->fpu->scratch + STUB_SCRATCH - 64) = value;
+    mask_move(c, reg, 0x90);
 }

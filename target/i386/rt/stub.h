@@ -72,11 +72,33 @@ static inline void alignment_check(Cpu *c, uint64_t linear, unsigned size)
     }
 }
 
-/* Vector register to memory of ours and back, at most 32 bytes; the registers are live. */
+/* Vector register to memory of ours and back, at most 32 bytes of the first 16, or 64 bytes of any;
+ * the registers are live. */
 void vector_get(Cpu *c, unsigned reg, unsigned bytes, void *to);
 void vector_set(Cpu *c, unsigned reg, unsigned bytes, const void *from, bool vex);
+/* Mask registers: 16 bits where the model has no AVX512BW, and then the others are zeros. */
+uint64_t mask_get(Cpu *c, unsigned reg);
+void mask_set(Cpu *c, unsigned reg, uint64_t value);
+
+/* Insn.aux: what bind_plain() found out, and where the stub is, made anew if it was lost. */
+static inline uint32_t stub_flags(const Insn *i)
+{
+    return i->aux >> AUX_SHIFT;
+}
+
+void stub_bind(Cpu *c, Insn *i, uint64_t flags);
+
+static inline uint32_t stub_at(Cpu *c, const Insn *i)
+{
+    if (unlikely((i->aux >> 24 & 0xffffff) != c->fpu->generation)) {
+        stub_bind(c, (Insn *)i, stub_flags(i)); /* decoded instructions belong to this vCPU */
+    }
+    return i->aux & 0xffffff;
+}
 
 /* Handlers that are not stubs: NULL when it is none of theirs. */
 InsnRun *bind_x87_state(Cpu *c, Insn *i); /* x87_state.c: FNSTENV, FLDENV, FNSAVE, FRSTOR ... */
 InsnRun *bind_xsave(Cpu *c, Insn *i);     /* xsave.c: FXSAVE, XSAVE ..., MXCSR, XGETBV, XSETBV */
-InsnRun *bind_masked(Cpu *c, Insn *i);    /* masked.c: MASKMOV, VMASKMOV, gathers             */
+InsnRun *bind_masked(Cpu *c, Insn *i);    /* masked.c: MASKMOV, VMASKMOV                      */
+InsnRun *bind_gather(Cpu *c, Insn *i);    /* gather.c: gathers and scatters                   */
+InsnRun *bind_evex(Cpu *c, Insn *i);      /* evex.c: memory under a mask; after stub_bind()   */

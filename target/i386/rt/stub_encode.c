@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A guest instruction written anew for 64-bit mode with its memory operand at [RDI] and its general
- * operand in RAX (SDM volume 2, "Instruction format", "VEX prefix"). 16- and 32-bit code means the
- * same with the same opcode, prefixes and registers.
- * Not modelled: EVEX, XOP.
+ * operand in RAX (SDM volume 2, "Instruction format", "VEX prefix", "EVEX prefix"). 16- and 32-bit
+ * code means the same with the same opcode, prefixes and registers.
+ * Not modelled: XOP; addresses with a vector index (gather.c).
  */
 #include "target/i386/decode/spec.h"
 #include "target/i386/rt/stub.h"
 
-enum { REX = 0x40, REX_W = 8, REX_R = 4, REX_B = 1, RDI_MEMORY = 7, SAHF = 0x9e };
+enum { REX = 0x40, REX_W = 8, REX_R = 4, REX_X = 2, REX_B = 1, RDI_MEMORY = 7, SAHF = 0x9e };
+enum { EVEX_R2 = 16 }; /* R', beside those of REX */
 
 /* Where the number of each kind of operand is encoded. */
 #define SOURCE(NAME, KIND_R, SIZE_R, KIND_M, SIZE_M, SRC, IMM) [S_##NAME] = SRC_##SRC,
@@ -25,7 +26,7 @@ static bool in_rm(uint8_t spec)
 }
 
 typedef struct Fields {
-    uint8_t modrm, rex; /* REX_W, REX_R, REX_B */
+    uint8_t modrm, rex; /* REX_W, REX_R, REX_X, REX_B, EVEX_R2 */
 } Fields;
 
 static void put(StubCode *out, uint8_t byte)
@@ -36,14 +37,14 @@ static void put(StubCode *out, uint8_t byte)
 /* General registers become RAX, whatever they were. */
 static void place_register(const Operand *o, bool rm, Fields *f)
 {
-    unsigned reg = o->kind == OPERAND_GPR ? 0 : o->reg & 15;
+    unsigned reg = o->kind == OPERAND_GPR ? 0 : o->reg & 31;
 
     if (rm) {
         f->modrm = (f->modrm & ~7) | (reg & 7);
-        f->rex |= reg & 8 ? REX_B : 0;
+        f->rex |= (reg & 8 ? REX_B : 0) | (reg & 16 ? REX_X : 0);
     } else {
         f->modrm = (f->modrm & ~0x38) | (reg & 7) << 3;
-        f->rex |= reg & 8 ? REX_R : 0;
+        f->rex |= (reg & 8 ? REX_R : 0) | (reg & 16 ? EVEX_R2 : 0);
     }
 }
 
@@ -100,14 +101,31 @@ static bool vex_w(const Insn *i, bool code64)
     return i->flags & INSN_W && (code64 || insn_row(i)->mask & 1u << KEY_W);
 }
 
-static void put_vex(const Insn *i, const Fields *f, bool code64, StubCode *out)
+/* Every row of VEX and EVEX has just one. */
+static uint8_t mandatory(const Insn *i)
 {
     const InsnRow *row = insn_row(i);
-    uint8_t pp = (row->value & row->mask) >> KEY_PFX & 3; /* every row has just one */
 
+    return (row->value & row->mask) >> KEY_PFX & 3;
+}
+
+static void put_vex(const Insn *i, const Fields *f, bool code64, StubCode *out)
+{
     put(out, 0xc4);
     put(out, (f->rex & REX_R ? 0 : 0x80) | 0x40 | (f->rex & REX_B ? 0 : 0x20) | i->map);
-    put(out, (vex_w(i, code64) ? 0x80 : 0) | (~i->vvvv & 15) << 3 | (i->vl == 32 ? 4 : 0) | pp);
+    put(out, (vex_w(i, code64) ? 0x80 : 0) | (~i->vvvv & 15) << 3 | (i->vl == 32 ? 4 : 0) |
+                 mandatory(i));
+    put(out, i->opcode);
+}
+
+static void put_evex(const Insn *i, const Fields *f, bool code64, StubCode *out)
+{
+    put(out, 0x62);
+    put(out, (f->rex & REX_R ? 0 : 0x80) | (f->rex & REX_X ? 0 : 0x40) |
+                 (f->rex & REX_B ? 0 : 0x20) | (f->rex & EVEX_R2 ? 0 : 0x10) | i->map);
+    put(out, (vex_w(i, code64) ? 0x80 : 0) | (~i->vvvv & 15) << 3 | 4 | mandatory(i));
+    put(out, (i->flags & INSN_ZEROING ? 0x80 : 0) | i->cc << 5 |
+                 (i->flags & INSN_BROADCAST ? 0x10 : 0) | (i->vvvv & 16 ? 0 : 8) | i->mask);
     put(out, i->opcode);
 }
 
@@ -134,6 +152,8 @@ void stub_encode(const Insn *i, bool code64, StubCode *out)
     out->len = 0;
     if (i->flags & INSN_VEX) {
         put_vex(i, &f, code64, out);
+    } else if (i->flags & INSN_EVEX) {
+        put_evex(i, &f, code64, out);
     } else {
         put_legacy(i, &f, out);
     }

@@ -1,38 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * x87, MMX, SSE and AVX instructions as stubs: what each needs around it is worked out once, when
- * it is bound (SDM volume 1, chapters 8 to 15; volume 2, "Exceptions types" of SSE and VEX).
- * A memory operand that lies in one page of RAM is used where it is, so that it is as atomic as the
- * host's; all others go through a scratch buffer.
- * Not modelled: EVEX (AVX-512), XOP, 3DNow!. #AC is checked where the alignment does not
- * matter to the instruction itself, for operands of up to 8 bytes.
+ * x87, MMX, SSE, AVX and AVX-512 instructions as stubs: what each needs around it is worked out
+ * once, when it is bound (SDM volume 1, chapters 8 to 15; volume 2, "Exceptions types" of SSE and
+ * VEX). A memory operand that lies in one page of RAM is used where it is, so that it is as atomic
+ * as the host's; all others go through a scratch buffer. Not modelled: XOP, 3DNow!. #AC is checked
+ * where the alignment does not matter to the instruction itself, for operands of up to 8 bytes.
  */
 #include "target/i386/decode/table.h"
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/stub.h"
-
-static inline uint32_t aux_flags(const Insn *i)
-{
-    return i->aux >> AUX_SHIFT;
-}
-
-static void bind_stub(Cpu *c, Insn *i, uint64_t flags)
-{
-    StubCode code;
-    uint64_t at;
-
-    stub_encode(i, c->code_size == CODE_64, &code);
-    at = stub_find(c, &code, flags & STUB_FLAGS);
-    i->aux = at | (uint64_t)c->fpu->generation << 24 | flags << AUX_SHIFT;
-}
-
-static inline uint32_t stub_at(Cpu *c, const Insn *i)
-{
-    if (unlikely((i->aux >> 24 & 0xffffff) != c->fpu->generation)) {
-        bind_stub(c, (Insn *)i, aux_flags(i)); /* decoded instructions belong to this vCPU */
-    }
-    return i->aux & 0xffffff;
-}
 
 static inline void check(Cpu *c, uint32_t flags)
 {
@@ -45,7 +21,7 @@ static inline void check(Cpu *c, uint32_t flags)
 static void run_registers(Cpu *c, const Insn *i)
 {
     StubRegs r = {0};
-    uint32_t flags = aux_flags(i), trap;
+    uint32_t flags = stub_flags(i), trap;
 
     check(c, flags);
     fpu_live(c);
@@ -65,7 +41,7 @@ static inline uint64_t operand_linear(Cpu *c, const Insn *i, uint64_t offset, un
 {
     uint64_t linear = seg_linear(c, i->seg, offset, size, write);
 
-    if (aux_flags(i) & STUB_ALIGNED && linear & (size - 1)) {
+    if (stub_flags(i) & STUB_ALIGNED && linear & (size - 1)) {
         raise_error(c, EXC_GP, 0);
     }
     alignment_check(c, linear, size);
@@ -140,7 +116,7 @@ static void wait_first(Cpu *c, const Insn *i, uint32_t flags)
 static void run_load_vector(Cpu *c, const Insn *i)
 {
     StubRegs r = {0};
-    uint32_t flags = aux_flags(i), trap;
+    uint32_t flags = stub_flags(i), trap;
     unsigned size = i->operand[flags >> STUB_MEM_SHIFT & 3].size;
     void *at;
 
@@ -157,7 +133,7 @@ static void run_load_vector(Cpu *c, const Insn *i)
 static void run_load(Cpu *c, const Insn *i)
 {
     StubRegs r = {0};
-    uint32_t flags = aux_flags(i), trap;
+    uint32_t flags = stub_flags(i), trap;
     uint64_t offset = 0;
     void *at = NULL;
 
@@ -199,7 +175,7 @@ static bool x87_stored_nothing(Cpu *c)
 static void run_store(Cpu *c, const Insn *i)
 {
     StubRegs r = {0};
-    uint32_t flags = aux_flags(i), trap;
+    uint32_t flags = stub_flags(i), trap;
     unsigned size = i->operand[flags >> STUB_MEM_SHIFT & 3].size;
     uint64_t offset, linear;
     void *at;
@@ -283,6 +259,7 @@ static InsnRun *bind_plain(Cpu *c, Insn *i)
 {
     const InsnRow *row = insn_row(i);
     uint64_t flags = operand_flags(i) | (row->fpu - ROW_FPU_X87);
+    InsnRun *run;
 
     if (string_compare(i->op)) {
         flags = (flags & ~(3ull << STUB_GPR_SHIFT | STUB_GPR_IN | STUB_GPR_OUT)) | STUB_COUNTS;
@@ -296,7 +273,10 @@ static InsnRun *bind_plain(Cpu *c, Insn *i)
     if (row->written & FLAGS_ARITH) {
         flags |= STUB_FLAGS;
     }
-    bind_stub(c, i, flags);
+    stub_bind(c, i, flags);
+    if ((run = bind_evex(c, i))) {
+        return run;
+    }
     if (flags & STUB_STORE) {
         return run_store;
     }
@@ -319,14 +299,14 @@ InsnRun *bind_vector(Cpu *c, Insn *i)
     if (i->op == OP_XGETBV || i->op == OP_XSETBV) {
         return bind_xsave(c, i);
     }
-    if (row->fpu == ROW_FPU_NONE || i->flags & (INSN_EVEX | INSN_XOP)) {
+    if (row->fpu == ROW_FPU_NONE || i->flags & INSN_XOP) {
         return NULL;
     }
     if (row->fpu == ROW_FPU_FXSAVE || row->fpu == ROW_FPU_XSAVE || i->op == OP_LDMXCSR ||
         i->op == OP_VLDMXCSR || i->op == OP_STMXCSR || i->op == OP_VSTMXCSR) {
         return bind_xsave(c, i);
     }
-    if ((run = bind_x87_state(c, i)) || (run = bind_masked(c, i))) {
+    if ((run = bind_x87_state(c, i)) || (run = bind_masked(c, i)) || (run = bind_gather(c, i))) {
         return run;
     }
     if ((i->op == OP_VZEROALL || i->op == OP_VZEROUPPER) && c->code_size != CODE_64) {

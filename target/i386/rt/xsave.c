@@ -52,10 +52,12 @@ static bool wide_mode(const Cpu *c)
     return c->code_size == CODE_64;
 }
 
-/* XMM, YMM: outside 64-bit mode the first eight registers only. */
+/* YMM, ZMM: outside 64-bit mode the first eight registers only. */
 static unsigned component_bytes(const Cpu *c, unsigned n)
 {
-    return n == 2 && !wide_mode(c) ? 128 : n == 7 && !wide_mode(c) ? 0 : xstate_layout[n].bytes;
+    unsigned bytes = xstate_layout[n].bytes;
+
+    return wide_mode(c) || n == 5 ? bytes : n == 7 ? 0 : bytes / 2;
 }
 
 /* ---- the legacy area ---- */
