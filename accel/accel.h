@@ -173,6 +173,9 @@ bool machine_epoch_passed(Machine *m, uint64_t epoch);
 unsigned machine_cpu_count(Machine *m);
 Vcpu *machine_cpu(Machine *m, unsigned i);
 
+/* The host's thread that runs it; 0: it has not run yet. Under the machine lock. */
+int vcpu_thread_id(Vcpu *cpu);
+
 /* The engine makes its part of a vCPU. A class derived from Vcpu calls it at the end of its
  * realize, when model and state are there. */
 bool vcpu_make(Vcpu *cpu, Error **err);

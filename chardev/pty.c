@@ -82,6 +82,11 @@ static bool pty_complete(Object *obj, Error **err)
     return true;
 }
 
+static char *pty_where(Chardev *chr)
+{
+    return g_strconcat("pty:", ((PtyChardev *)chr)->path, NULL);
+}
+
 static void pty_init(Object *obj)
 {
     ((PtyChardev *)obj)->master = -1;
@@ -111,5 +116,6 @@ static const ChardevClass PtyChardev_class = {
     .write = fd_write,
     .wait = fd_wait,
     .accept = fd_accept,
+    .where = pty_where,
 };
 CLASS(PtyChardev);

@@ -294,6 +294,22 @@ static size_t socket_write(Chardev *chr, const uint8_t *data, size_t n)
     return ((SocketChardev *)chr)->telnet ? telnet_write(chr, data, n) : fd_write(chr, data, n);
 }
 
+/* As QEMU says it: clients of management programs look at the beginning. */
+static char *socket_where(Chardev *chr)
+{
+    SocketChardev *s = (SocketChardev *)chr;
+    const char *away = chr->open ? "" : "disconnected:", *server = s->server ? ",server=on" : "";
+
+    if (s->path) {
+        return g_strdup_printf("%sunix:%s%s", away, s->path, server);
+    }
+    if (s->passed) {
+        return g_strdup_printf("%sfd:%s%s", away, s->passed, server);
+    }
+    return g_strdup_printf("%s%s:%s:%s%s", away, s->telnet ? "telnet" : "tcp", s->host ?: "",
+                           s->port, server);
+}
+
 static void socket_init(Object *obj)
 {
     ((SocketChardev *)obj)->listener = ((SocketChardev *)obj)->connecting = -1;
@@ -342,5 +358,6 @@ const ChardevClass SocketChardev_class = {
     .write = socket_write,
     .wait = fd_wait,
     .accept = fd_accept,
+    .where = socket_where,
 };
 CLASS(SocketChardev);

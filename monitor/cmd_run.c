@@ -2,6 +2,7 @@
 /* Commands about the life of the machine: qapi/run.qapi. */
 #include "accel/accel.h"
 #include "qapi/commands.h"
+#include "softmmu/run/board.h"
 #include "softmmu/run/run.h"
 
 bool qmp_query_status(Machine *m, StatusInfo *ret, Error **err)
@@ -66,4 +67,26 @@ bool qmp_inject_nmi(Machine *m, Error **err)
     }
     lock_drop(machine_lock(m));
     return n || error_set(err, "this machine has no CPU");
+}
+
+bool qmp_set_action(Machine *m, const SetActionArgs *arg, Error **err)
+{
+    static const OnPanic on_panic[] = {
+        [PANIC_ACTION_PAUSE] = PANIC_PAUSE,
+        [PANIC_ACTION_SHUTDOWN] = PANIC_SHUTDOWN,
+        [PANIC_ACTION_EXIT_FAILURE] = PANIC_EXIT_FAILURE,
+        [PANIC_ACTION_NONE] = PANIC_NONE,
+    };
+    MachineConfig *c = machine_config(m);
+
+    if (arg->has_reboot) {
+        c->no_reboot = arg->reboot == REBOOT_ACTION_SHUTDOWN;
+    }
+    if (arg->has_shutdown) {
+        c->no_shutdown = arg->shutdown == SHUTDOWN_ACTION_PAUSE;
+    }
+    if (arg->has_panic) {
+        c->on_panic = on_panic[arg->panic];
+    }
+    return true;
 }

@@ -183,6 +183,18 @@ static bool parse_json(Opts *o, const char *text, Error **err)
     return ok;
 }
 
+Opts *opts_of_json(json_object *from, Error **err)
+{
+    Opts *o = opts_new();
+
+    o->json = true;
+    if (!add_members(o, "", from, 0, err)) {
+        opts_free(o);
+        return NULL;
+    }
+    return o;
+}
+
 Opts *opts_parse(const char *text, const char *implied, Error **err)
 {
     Opts *o = opts_new();

@@ -25,6 +25,10 @@ typedef struct Opts {
 /* implied may be NULL: then the first word needs a = too. The caller frees the result. */
 Opts *opts_parse(const char *text, const char *implied, Error **err);
 Opts *opts_new(void);
+
+/* The members of a JSON object, as from its text. */
+struct json_object;
+Opts *opts_of_json(struct json_object *from, Error **err);
 void opts_free(Opts *o);
 
 void opts_add(Opts *o, const char *name, Value value); /* copies both */

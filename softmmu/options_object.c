@@ -5,19 +5,10 @@
 #include "accel/accel.h"
 #include "chardev/chardev.h"
 #include "hw/core/device.h"
+#include "softmmu/make.h"
 #include "softmmu/plan.h"
 
 #include <string.h>
-
-/* Ids are letters, digits and - . _ and begin with a letter. */
-static bool id_good(const char *id, Error **err)
-{
-    if (!g_ascii_isalpha(*id) || id[strspn(id, G_CSET_a_2_z G_CSET_A_2_Z "0123456789-._")]) {
-        error_set(err, "id=%s: wants letters, digits, - . _, and a letter first", id);
-        return false;
-    }
-    return true;
-}
 
 static bool id_free(const GPtrArray *list, const char *id, Error **err)
 {

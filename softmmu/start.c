@@ -6,9 +6,9 @@
  */
 #include "accel/accel.h"
 #include "chardev/chardev.h"
-#include "hw/core/bus.h"
 #include "monitor/monitor.h"
 #include "qom/value.h"
+#include "softmmu/make.h"
 #include "softmmu/plan.h"
 #include "softmmu/run/machine_impl.h"
 
@@ -96,31 +96,10 @@ static bool make_chardevs(Machine *m, Plan *p, Error **err)
     return true;
 }
 
-static bool make_object(Machine *m, Opts *o, Error **err)
-{
-    const Class *c = object_class(opts_text(o, "qom-type"), err), *able = c;
-    Object *obj;
-
-    if (!c) {
-        return false;
-    }
-    while (!able->complete) {
-        able = able->parent;
-    }
-    opts_find(o, "id");
-    obj = object_new(c, object_container(object_root((Object *)m), "objects"), opts_text(o, "id"));
-    if (!machine_globals(m, obj, err) || !opts_set(o, obj, err) || !able->complete(obj, err)) {
-        object_remove(obj);
-        return false;
-    }
-    obj->fixed = true;
-    return true;
-}
-
 static bool make_objects(Machine *m, Plan *p, Error **err)
 {
     for (guint i = 0; i < p->objects->len; i++) {
-        if (!make_object(m, p->objects->pdata[i], err)) {
+        if (!object_make(m, p->objects->pdata[i], err)) {
             return blame(err, "object", p->objects->pdata[i], "qom-type");
         }
     }
@@ -288,69 +267,10 @@ static bool choose_accel(Machine *m, Plan *p, Error **err)
 
 /* ---- devices of the user ---- */
 
-typedef struct BusSearch {
-    const char *name; /* NULL: any that takes the class */
-    const Class *class;
-    Bus *found;
-} BusSearch;
-
-static void find_bus(BusSearch *s, Object *at)
-{
-    if (object_is(at, &Bus_class) && !s->found) {
-        const BusClass *bc = (const BusClass *)at->class;
-        bool fits = s->name ? !strcmp(at->name, s->name) : class_is(s->class, bc->takes);
-
-        s->found = fits ? (Bus *)at : NULL;
-    }
-    for (Object *c = at->children; c && !s->found; c = c->next) {
-        find_bus(s, c);
-    }
-}
-
-static bool choose_bus(Machine *m, const Class *class, const char *name, Bus **bus, Error **err)
-{
-    BusSearch s = {name, class, NULL};
-
-    find_bus(&s, (Object *)m);
-    *bus = s.found;
-    return s.found || !name || error_set(err, "there is no bus %s", name);
-}
-
-/* An address is a property of some devices, and the core's affair for the others. */
-static const char *address(Opts *o, const Class *class)
-{
-    return prop_find(class, "addr", NULL) ? NULL : opts_text(o, "addr");
-}
-
-static bool make_device(Machine *m, Opts *o, unsigned anon, Error **err)
-{
-    const Class *class = device_class(opts_text(o, "driver"), err);
-    const char *id = opts_text(o, "id"), *bus_name = opts_text(o, "bus"), *addr;
-    g_autofree char *name = id ? g_strdup(id) : g_strdup_printf("device[%u]", anon);
-    Object *keeper;
-    Device *dev;
-    Bus *bus;
-
-    if (!class || !choose_bus(m, class, bus_name, &bus, err)) {
-        return false;
-    }
-    keeper = object_container((Object *)m, id ? "peripheral" : "peripheral-anon");
-    addr = address(o, class);
-    dev = device_new(m, keeper, class, name, err);
-    if (!dev) {
-        return false;
-    }
-    if (!opts_set(o, &dev->obj, err)) {
-        device_remove(dev);
-        return false;
-    }
-    return device_realize(dev, bus, addr, err);
-}
-
 static bool make_devices(Machine *m, Plan *p, Error **err)
 {
     for (guint i = 0; i < p->devices->len; i++) {
-        if (!make_device(m, p->devices->pdata[i], i, err)) {
+        if (!device_make(m, p->devices->pdata[i], err)) {
             return blame(err, "device", p->devices->pdata[i], "driver");
         }
     }
@@ -428,6 +348,9 @@ Machine *plan_build(Plan *p, Error **err)
     if (!m) {
         return NULL;
     }
+    object_container((Object *)m, "peripheral"); /* there even when they are empty */
+    object_container((Object *)m, "peripheral-anon");
+    object_container(object_root((Object *)m), "objects");
     if (!configure(m, p, err) || !make_chardevs(m, p, err) || !make_objects(m, p, err) ||
         !connect_ports(m, p, err) || !choose_accel(m, p, err) || !class->build(m, err) ||
         !make_devices(m, p, err) || !make_monitors(m, p, err)) {

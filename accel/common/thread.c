@@ -364,6 +364,7 @@ static void *vcpu_loop(void *opaque)
     const AccelClass *engine = vcpu_engine(cpu);
 
     current = cpu;
+    cpu->thread->id = gettid();
     signals_ready();
     timer_ready(cpu->thread);
     if (engine->vcpu_thread) {
@@ -380,6 +381,11 @@ static void *vcpu_loop(void *opaque)
     }
     current = NULL;
     return NULL;
+}
+
+int vcpu_thread_id(Vcpu *cpu)
+{
+    return cpu->thread ? cpu->thread->id : 0;
 }
 
 /* It starts parked. */

@@ -29,6 +29,7 @@ typedef struct World {
 
 typedef struct VcpuThread {
     GThread *thread;
+    _Atomic int id; /* the host's */
     _Atomic uint32_t wake; /* futex: counts reasons to look again */
     _Atomic bool sleeping, quit;
     bool window; /* its thread's: vcpu_run shall come back when it can take an interrupt */

@@ -4,14 +4,35 @@
  * function's memory BAR; reading gives the events that are understood. Follows the specification
  * "PVPANIC DEVICE" in Linux's and QEMU's documentation.
  *
- * Not modelled: telling a monitor of "crash loaded" (bit 1), which is only traced.
+ * What a crash does is the user's choice (set-action); without one the machine ends, or with
+ * -no-shutdown waits.
  */
 #include "hw/misc/pvpanic.h"
 
+#include "qapi/events.h"
+#include "softmmu/run/board.h"
 #include "softmmu/run/run.h"
 #include "util/trace.h"
 
 enum { PANICKED = 1, CRASH_LOADED = 2, ALL_EVENTS = 3, BAR_BYTES = 16 };
+
+static void panicked(Machine *m)
+{
+    const MachineConfig *c = machine_config(m);
+    bool pause = c->on_panic == PANIC_PAUSE || (c->on_panic == PANIC_SHUTDOWN && c->no_shutdown);
+    GuestPanickedEvent event = {.action = pause                     ? GUEST_PANIC_ACTION_PAUSE
+                                        : c->on_panic == PANIC_NONE ? GUEST_PANIC_ACTION_RUN
+                                                                    : GUEST_PANIC_ACTION_POWEROFF};
+
+    event_guest_panicked(m, &event);
+    if (pause) {
+        machine_request_pause(m, MACHINE_CRASHED);
+    } else if (c->on_panic == PANIC_EXIT_FAILURE) {
+        machine_request_exit(m, 1);
+    } else if (c->on_panic == PANIC_SHUTDOWN) {
+        machine_request_shutdown(m, SHUTDOWN_GUEST_PANIC);
+    }
+}
 
 static void report(Device *dev, uint8_t events, uint8_t known)
 {
@@ -19,8 +40,10 @@ static void report(Device *dev, uint8_t events, uint8_t known)
         guest_error(dev, "events %#x, but only %#x are offered", events, known);
     }
     if (events & known & PANICKED) {
-        machine_request_shutdown(dev->machine, SHUTDOWN_GUEST_PANIC);
+        panicked(dev->machine);
     } else if (events & known & CRASH_LOADED) {
+        event_guest_crashloaded(dev->machine,
+                                &(GuestCrashloadedEvent){.action = GUEST_PANIC_ACTION_RUN});
         TRACE("pvpanic.crash_loaded", "%s: the guest starts its crash kernel", dev->obj.name);
     }
 }

@@ -119,6 +119,11 @@ static bool pci_ask(Bus *bus, Device *dev, Error **err)
     return true;
 }
 
+static bool pci_plugs(Bus *bus)
+{
+    return CAST(PciBus, bus)->hotplug;
+}
+
 uint32_t pci_removable(const PciBus *bus)
 {
     uint32_t slots = 0, fixed = 0;
@@ -148,4 +153,5 @@ const BusClass PciBus_class = {
     .attach = pci_attach,
     .detach = pci_detach,
     .ask = pci_ask,
+    .plugs = pci_plugs,
 };

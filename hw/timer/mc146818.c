@@ -11,6 +11,7 @@
  */
 #include "hw/timer/mc146818.h"
 
+#include "qapi/events.h"
 #include "softmmu/run/board.h"
 #include "softmmu/run/run.h"
 #include "util/trace.h"
@@ -39,6 +40,7 @@ struct Rtc {
     uint8_t index[2];             /* ports 0x70 and 0x72                              */
     uint8_t cmos[RTC_CMOS_BYTES]; /* times: while they stand still, see held()        */
     int64_t offset;               /* shown time less the clock's, ns                  */
+    int64_t base_offset;          /* the one that it began with                       */
     int64_t seen;                 /* shown time up to which the flags are right, ns   */
     int64_t phase;                /* while held: into the second                      */
 };
@@ -270,6 +272,16 @@ static void set_time(Rtc *r, int64_t ns)
     TRACE("rtc.set", "%" PRId64 " s since 1970", ns / SECOND);
 }
 
+/* How far the guest's time is from that of -rtc base, for who starts it again with that offset. */
+static void tell_change(Rtc *r)
+{
+    g_autofree char *path = object_path(&r->dev.obj);
+    int64_t by = r->offset - r->base_offset;
+
+    event_rtc_change(r->dev.machine,
+                     &(RtcChangeEvent){(by + (by < 0 ? -1 : 1) * SECOND / 2) / SECOND, path});
+}
+
 static void hold(Rtc *r)
 {
     int64_t t = now(r), seconds = floor_div(t, SECOND);
@@ -294,6 +306,7 @@ static void control_written(Rtc *r, unsigned index, uint8_t v)
     r->cmos[index] = v;
     if (was_held && !held(r)) {
         set_time(r, shown(r) * SECOND + (divider_held ? SECOND / 2 : r->phase));
+        tell_change(r);
     }
 }
 
@@ -306,6 +319,7 @@ static void time_written(Rtc *r, unsigned index, uint8_t v)
     hold(r);
     r->cmos[index] = v;
     set_time(r, shown(r) * SECOND + r->phase);
+    tell_change(r);
 }
 
 /* ---- ports ---- */
@@ -424,7 +438,7 @@ static bool rtc_realize(Rtc *r, Error **err)
     const RtcConfig *config = &machine_config(r->dev.machine)->rtc;
 
     r->clock = machine_clock(r->dev.machine, config->clock);
-    r->offset = first_offset(r, config);
+    r->offset = r->base_offset = first_offset(r, config);
     r->cmos[REG_A] = A_START;
     r->cmos[REG_B] = B_24H;
     timer_init(&r->timer, r->clock, &r->dev.obj, METHOD(Rtc, rtc_fire), 0);
@@ -458,6 +472,7 @@ static const StateField rtc_state[] = {
     STATE(Rtc, phase, .survives = RESET_ANY),
     STATE(Rtc, seen),
     STATE_TIMER(Rtc, timer),
+    STATE_SKIP(Rtc, base_offset, "config"),
     STATE_SKIP(Rtc, clock, "config"),
     STATE_SKIP(Rtc, region, "config"),
     STATE_END,

@@ -23,6 +23,9 @@ typedef struct MachineClass {
     bool no_board; /* no CPUs, no memory, no devices: "none" */
 } MachineClass;
 
+/* What a crash of the guest does: set-action, -action. */
+typedef enum { PANIC_SHUTDOWN, PANIC_PAUSE, PANIC_EXIT_FAILURE, PANIC_NONE } OnPanic;
+
 struct Chardev;
 struct Accel;
 
@@ -82,7 +85,8 @@ typedef struct MachineConfig {
     unsigned irqchip;                     /* kernel-irqchip=            */
     bool vga_none;                        /* no display adapter of the board  */
     bool nodefaults;
-    bool no_reboot, no_shutdown, start_paused;
+    bool no_reboot, no_shutdown, start_paused; /* the first two, and on_panic, change at run time */
+    OnPanic on_panic;
 } MachineConfig;
 
 extern const Class Machine_class;
