@@ -464,12 +464,14 @@ static bool never(const InsnRow *row)
 TEST("translate: every instruction that may be copied is the same on other operands, says Zydis; "
      "what cannot be is refused")
 {
+    static const uint8_t endbr32[BYTES] = {0xf3, 0x0f, 0x1e, 0xfb}; /* rare among random ModRMs */
     Bench *b = g_new0(Bench, 1);
 
     ZydisDecoderInit(&b->decoder[0], ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
     ZydisDecoderInit(&b->decoder[1], ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
     ZydisDecoderInit(&b->decoder[2], ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     b->rand = g_rand_new_with_seed(20261121);
+    meet(b, CODE_64, endbr32);
     meet_legacy(b);
     meet_vex(b);
     meet_evex(b);
