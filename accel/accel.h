@@ -138,6 +138,8 @@ typedef struct AccelClass {
     bool (*route)(Accel *a, unsigned gsi, const MsiMessage *to, Error **err); /* NULL: none */
     bool (*irqfd)(Accel *a, int fd, int resample_fd, unsigned gsi, bool on, Error **err);
 
+    void (*figures)(Accel *a, GString *out); /* `info jit`: lines; vCPUs are parked; may be NULL */
+
     int64_t (*clock_get)(Accel *a); /* kvmclock; the TSC is in X86State */
     void (*clock_set)(Accel *a, int64_t ns);
 

@@ -197,8 +197,8 @@ TEST("hmp: info tlb and mem list what the page tables map, with the rights of al
     long_mode(&d);
     check_str(ask(&d, "info tlb"), "0000000000000000: 0000000000000000 --P-----W\n"
                                    "0000000000200000: 0000000000003000 X------U-\n");
-    check_str(ask(&d, "info mem"), "0000000000000000-0000000000200000 0000000000200000 -rwx\n"
-                                   "0000000000200000-0000000000201000 0000000000001000 ur--\n");
+    check_str(ask(&d, "info mem"), "0000000000000000-0000000000200000 0000000000200000 -rw\n"
+                                   "0000000000200000-0000000000201000 0000000000001000 ur-\n");
     desk_free(&d);
 }
 
@@ -231,7 +231,7 @@ TEST("hmp: info pagetable shows every level and what an access would do")
     check_has(text, "user   execute: page fault, error code 0x15: the page is not executable\n");
     text = ask(&d, "info pagetable 0");
     check_has(text, "user   read   : page fault, error code 0x5: the page is the kernel's\n");
-    check_has(ask(&d, "info pagetable 0x201000"), "read   : page fault, error code 0: not");
+    check_has(ask(&d, "info pagetable 0x201000"), "read   : page fault, error code 0x0: not");
     put8(&d, TABLES + 0x3008, 1ull << 51 | 1);
     check_has(ask(&d, "info pagetable 0x201000"), "RESERVED BITS 0x8000000000000\n");
     check_has(ask(&d, "info pagetable 0x201000"), "error code 0xb: a reserved bit is set\n");

@@ -78,9 +78,8 @@ static void mem_line(Listing *l)
     const MappedPage *r = &l->run;
 
     if (r->bytes) {
-        hmp_say(l->h, "%016" PRIx64 "-%016" PRIx64 " %016" PRIx64 " %c%c%c%c\n", r->linear,
-                r->linear + r->bytes, r->bytes, r->user ? 'u' : '-', 'r', r->writable ? 'w' : '-',
-                r->no_execute ? '-' : 'x');
+        hmp_say(l->h, "%016" PRIx64 "-%016" PRIx64 " %016" PRIx64 " %c%c%c\n", r->linear,
+                r->linear + r->bytes, r->bytes, r->user ? 'u' : '-', 'r', r->writable ? 'w' : '-');
     }
 }
 
@@ -90,7 +89,7 @@ static bool mem_page_seen(const MappedPage *p, void *opaque)
     MappedPage *r = &l->run;
 
     if (r->bytes && r->linear + r->bytes == p->linear && r->user == p->user &&
-        r->writable == p->writable && r->no_execute == p->no_execute) {
+        r->writable == p->writable) {
         r->bytes += p->bytes;
         return true;
     }
@@ -137,9 +136,9 @@ static void add_step(GString *out, const PageStep *s, bool leaf, bool wide)
     if (s->at == ~0ull) {
         g_string_append(out, "in the CPU            ");
     } else {
-        g_string_append_printf(out, "at %#018" PRIx64 " ", s->at);
+        g_string_append_printf(out, "at 0x%016" PRIx64 " ", s->at);
     }
-    g_string_append_printf(out, "= %#0*" PRIx64, wide ? 18 : 10, s->entry);
+    g_string_append_printf(out, "= 0x%0*" PRIx64, wide ? 16 : 8, s->entry);
     if (!(s->entry & 1)) {
         g_string_append(out, "  not present\n");
         return;
@@ -199,7 +198,7 @@ static void add_accesses(GString *out, Vcpu *cpu, const PageWalk *w)
             if (error < 0) {
                 g_string_append(out, "allowed\n");
             } else {
-                g_string_append_printf(out, "page fault, error code %#x: %s\n", (unsigned)error,
+                g_string_append_printf(out, "page fault, error code 0x%x: %s\n", (unsigned)error,
                                        reason(error, user, kinds[i].kind, w));
             }
         }
@@ -211,7 +210,7 @@ static void add_target(Hmp *h, Vcpu *cpu, const PageWalk *w)
 {
     MemMap map = mem_map(&cpu->memory, (Access){.cpu = cpu, .debug = true}, w->walk.phys, 1, false);
 
-    hmp_say(h, "physical address %#" PRIx64 ": %s%s\n", w->walk.phys,
+    hmp_say(h, "physical address 0x%" PRIx64 ": %s%s\n", w->walk.phys,
             map.host ? "RAM or ROM, " : "no RAM", map.host ? map.ram->name : "");
     if (map.host) {
         mem_unmap(&map);
@@ -228,11 +227,11 @@ static bool info_pagetable(Hmp *h, Error **err)
         return false;
     }
     page_walk(cpu, linear, &w);
-    hmp_say(h, "linear address %#" PRIx64 ", CPU#%u, ", linear, cpu->id);
+    hmp_say(h, "linear address 0x%" PRIx64 ", CPU#%u, ", linear, cpu->id);
     if (!w.mode) {
         hmp_say(h, "paging is off\n");
     } else {
-        hmp_say(h, "%s paging, CR3 %#" PRIx64 "\n", w.mode, cpu->state->cr3);
+        hmp_say(h, "%s paging, CR3 0x%" PRIx64 "\n", w.mode, cpu->state->cr3);
     }
     if (!w.canonical) {
         hmp_say(h, "not canonical: any access is a general protection fault\n");

@@ -142,7 +142,7 @@ static bool info_gdt(Hmp *h, Error **err)
     if (!cpu) {
         return false;
     }
-    hmp_say(h, "GDT at %#" PRIx64 ", limit %#x%s\n", cpu->state->gdtr.base, cpu->state->gdtr.limit,
+    hmp_say(h, "GDT at 0x%" PRIx64 ", limit %#x%s\n", cpu->state->gdtr.base, cpu->state->gdtr.limit,
             is_protected(cpu->state) ? "" : " (not used in real mode)");
     list_table(h, cpu, cpu->state->gdtr.base, cpu->state->gdtr.limit, 0);
     return true;
@@ -217,7 +217,7 @@ static bool info_idt(Hmp *h, Error **err)
     const X86State *s = cpu->state;
     unsigned bytes = !is_protected(s) ? 4 : is_long(s) ? 16 : 8;
 
-    hmp_say(h, "%s at %#" PRIx64 ", limit %#x\n", bytes == 4 ? "interrupt vectors" : "IDT",
+    hmp_say(h, "%s at 0x%" PRIx64 ", limit %#x\n", bytes == 4 ? "interrupt vectors" : "IDT",
             s->idtr.base, s->idtr.limit);
     for (unsigned v = first;
          v <= (one ? first : VECTORS - 1) && v * bytes + bytes - 1 <= s->idtr.limit; v++) {

@@ -8,6 +8,7 @@
 #include "accel/tcg/host.h"
 #include "softmmu/run/run.h"
 #include "target/i386/cpu.h"
+#include "target/i386/rt/block.h"
 #include "target/i386/rt/rt.h"
 #include "target/i386/rt/stub_host.h"
 #include "target/i386/shutdown.h"
@@ -65,6 +66,12 @@ static void marks_cleared(MemListener *l, Ram *ram)
     tlb_drop_writes(((TcgCpu *)l)->rt);
 }
 
+/* Who calls when events and blocks are to be told. */
+static const RtHost *host_of_now(void)
+{
+    return log_on(LOG_INT | LOG_EXEC | LOG_IN_ASM) ? &tcg_host_logs : &tcg_host;
+}
+
 static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
 {
     TcgCpu *t = g_new0(TcgCpu, 1);
@@ -81,7 +88,7 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
         return false;
     }
     t->rt = cpu_rt(cpu);
-    t->rt->host = log_on(LOG_INT | LOG_EXEC | LOG_IN_ASM) ? &tcg_host_logs : &tcg_host;
+    t->rt->host = host_of_now();
     t->rt->vcpu = cpu;
     t->rt->takes_turns = cpu->accel->one_at_a_time;
     t->listener = (MemListener){
@@ -115,6 +122,7 @@ static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
     RtExit why;
 
     vcpu_enter(cpu);
+    c->host = host_of_now(); /* the monitor's `log` changes it while vCPUs are parked */
     why = rt_run(c);
     vcpu_leave(cpu);
     c->attention = 0; /* events are looked at next; a kick from here on ends the next run at once */
@@ -174,6 +182,37 @@ static void tcg_push(Vcpu *cpu, uint32_t sections)
         fpu_load_image(cpu_rt(cpu));
     }
     rt_state_loaded(cpu_rt(cpu));
+}
+
+/* ---- figures ---- */
+
+static unsigned block_count(const BlockCache *blocks)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < BLOCK_BUCKETS; i++) {
+        for (const Block *b = blocks->bucket[i]; b; b = b->chain) {
+            n++;
+        }
+    }
+    return n;
+}
+
+static void tcg_figures(Accel *a, GString *out)
+{
+    for (unsigned i = 0; i < machine_cpu_count(a->machine); i++) {
+        Vcpu *cpu = machine_cpu(a->machine, i);
+        const Cpu *c = cpu_rt(cpu);
+        const TcgCpu *t = cpu->engine;
+
+        g_string_append_printf(out,
+                               "CPU#%u interprets: %" PRIu64
+                               " instructions; %u blocks decoded, %zu of %d KB in use, "
+                               "emptied %u times\n",
+                               cpu->id, c->retired, block_count(c->blocks),
+                               (size_t)(c->blocks->next - (uint8_t *)t->arena) / 1024,
+                               BLOCK_ARENA / 1024, c->blocks->resets);
+    }
 }
 
 /* ---- interrupts ---- */
@@ -257,6 +296,7 @@ const AccelClass Tcg_class = {
     .vcpu_run = tcg_vcpu_run,
     .vcpu_kick = tcg_vcpu_kick,
     .vcpu_thread = tcg_vcpu_thread,
+    .figures = tcg_figures,
     .pull = tcg_pull,
     .push = tcg_push,
     .irq_window = tcg_irq_window,

@@ -224,6 +224,15 @@ GBytes *fw_cfg_find(FwCfg *f, const char *name)
     return item ? item->bytes : NULL;
 }
 
+void fw_cfg_each(FwCfg *f, void (*each)(const char *name, size_t bytes, void *opaque), void *opaque)
+{
+    for (guint i = 0; i < f->files->len; i++) {
+        const Item *item = f->files->pdata[i];
+
+        each(item->name, item->bytes ? g_bytes_get_size(item->bytes) : 0, opaque);
+    }
+}
+
 static const uint8_t *item_bytes(FwCfg *f, size_t *n)
 {
     guint file = f->key - FW_CFG_FILES;

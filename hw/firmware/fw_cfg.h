@@ -60,5 +60,9 @@ void fw_cfg_before_directory(FwCfg *f, void (*add)(Machine *m));
  */
 GBytes *fw_cfg_find(FwCfg *f, const char *name);
 
+/* Every file with its size (0: not made yet), for people. Under the machine lock. */
+void fw_cfg_each(FwCfg *f, void (*each)(const char *name, size_t bytes, void *opaque),
+                 void *opaque);
+
 /* Boot from this firmware device path at this place, lower first; refused when it is taken. */
 bool fw_cfg_boot(FwCfg *f, int32_t index, const char *path, Error **err);

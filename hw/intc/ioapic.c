@@ -141,6 +141,30 @@ static const Reg ioapic_regs[] = {
 };
 /* clang-format on */
 
+/* ---- for people ---- */
+
+static void describe_entry(const IoApic *a, unsigned n, GString *out)
+{
+    static const char *const modes[] = {"fixed", "lowest", "SMI", "...",
+                                        "NMI",   "INIT",   "...", "ExtINT"};
+    uint64_t e = a->entry[n];
+
+    g_string_append_printf(out, "  pin %-2u 0x%016" PRIx64 " dest=%u vec=%-3u %s %s %s %s%s%s\n", n,
+                           e, (unsigned)(e >> DEST_SHIFT), (unsigned)(e & 0xff),
+                           e & LEVEL ? "level" : "edge ", e & MASKED ? "masked" : "      ",
+                           modes[e >> 8 & 7], e & LOGICAL ? "logical" : "physical",
+                           e & REMOTE_IRR ? ", in service" : "", a->lines >> n & 1 ? ", high" : "");
+}
+
+void ioapic_describe(const IoApic *a, GString *out)
+{
+    g_string_append_printf(out, "%s: ver=0x%x id=0x%02x sel=0x%02x at 0x%" PRIx64 "\n",
+                           a->dev.obj.name, a->version, a->id >> 24, a->select, a->addr);
+    for (unsigned n = 0; n < PINS; n++) {
+        describe_entry(a, n, out);
+    }
+}
+
 static bool ioapic_realize(IoApic *a, Error **err)
 {
     if (!a->port) {

@@ -6,3 +6,6 @@
  * n on input n, but IRQ 0 on input 2. */
 typedef struct IoApic IoApic;
 extern const DeviceClass IoApic_class;
+
+/* Its registers, a line for each input, for people. Under the machine lock. */
+void ioapic_describe(const IoApic *a, GString *out);
