@@ -2,7 +2,7 @@
 /*
  * Makes instructions out of points of the opcode space (SDM volume 2, "Instruction format") and
  * keeps away from those that a program may not try on its host: system calls, segment loads, far
- * transfers, and what reads clocks and identities. Not made: EVEX, XOP, addresses with FS or GS.
+ * transfers, and what reads clocks and identities. Not made: XOP, addresses with FS or GS.
  */
 #include "tests/cpu/gen.h"
 
@@ -34,7 +34,8 @@ static bool one_in(Random *r, unsigned n)
 
 bool shape_next(Shape *s)
 {
-    unsigned prefixes = s->vex ? 4 : 5, maps = s->vex ? 4 : 4;
+    static const uint8_t lengths[] = {1, 2, 4};
+    unsigned prefixes = s->space ? 4 : 5;
 
     if ((s->memory = !s->memory) || (s->reg = (s->reg + 1) & 7)) {
         return true;
@@ -42,18 +43,17 @@ bool shape_next(Shape *s)
     if ((s->w = !s->w)) {
         return true;
     }
-    if (s->vex && (s->l = !s->l)) {
+    if ((s->l = (s->l + 1) % lengths[s->space])) {
         return true;
     }
     if ((s->prefix = (s->prefix + 1) % prefixes) || ++s->opcode) {
         return true;
     }
-    if (++s->map < maps) {
+    if (++s->map < 4) {
         return true;
     }
     s->map = 1;
-    s->vex = !s->vex;
-    return s->vex;
+    return ++s->space < SPACE_COUNT;
 }
 
 /* ---- encodings ---- */
@@ -167,7 +167,7 @@ static void put_prefixes(Random *r, const Shape *s, Encoding *e, unsigned *n)
     if (one_in(r, 12)) {
         put(e, n, 0x67);
     }
-    if (!s->vex) {
+    if (s->space == SPACE_LEGACY) {
         if (s->memory && one_in(r, 10)) {
             put(e, n, 0xf0);
         }
@@ -211,6 +211,25 @@ static void put_vex(Random *r, const Shape *s, Encoding *e, unsigned *n)
         put(e, n, rxb | s->map);
         put(e, n, (s->w ? 0x80 : 0) | last);
     }
+    put(e, n, s->opcode);
+}
+
+static void put_evex(Random *r, const Shape *s, Encoding *e, unsigned *n)
+{
+    bool code64 = s->code == CODE_64, b = s->l == 3 || one_in(r, 3), z;
+    uint8_t high = code64 ? random_below(r, 16) << 4 : 0xf0;
+    uint8_t vvvv = one_in(r, 2) ? 15 : random_below(r, 16);
+    uint8_t v2 = !code64 || vvvv == 15 || one_in(r, 2) ? 8 : 0;
+    uint8_t mask = one_in(r, 3) ? 0 : random_below(r, 8);
+
+    if (s->memory && s->l == 3) {
+        b = false; /* no such length: undefined whatever b is */
+    }
+    z = mask && one_in(r, 3);
+    put(e, n, 0x62);
+    put(e, n, high | s->map);
+    put(e, n, (s->w ? 0x80 : 0) | vvvv << 3 | 4 | s->prefix);
+    put(e, n, (z ? 0x80 : 0) | s->l << 5 | (b ? 0x10 : 0) | v2 | mask);
     put(e, n, s->opcode);
 }
 
@@ -263,8 +282,10 @@ bool encoding_make(Random *r, const Shape *s, Encoding *e)
     memcpy(e->bytes, filler, sizeof e->bytes);
     put_prefixes(r, s, e, &n);
     addr16 = s->code != CODE_64 && (s->code == CODE_16) != (memchr(e->bytes, 0x67, n) != NULL);
-    if (s->vex) {
+    if (s->space == SPACE_VEX) {
         put_vex(r, s, e, &n);
+    } else if (s->space == SPACE_EVEX) {
+        put_evex(r, s, e, &n);
     } else {
         put_legacy(r, s, e, &n);
     }
@@ -357,12 +378,44 @@ static void extended_value(Random *r, uint8_t *to)
     memcpy(to + 8, &e, 2);
 }
 
+/* Mask registers with few, many, all or no bits; the upper parts of the vector registers. */
+static void avx512_values(Random *r, uint8_t *image)
+{
+    for (unsigned n = 0; n < 8; n++) {
+        uint64_t k = random_bits(r);
+
+        switch (random_below(r, 6)) {
+        case 0:
+            k &= random_bits(r) & random_bits(r);
+            break;
+        case 1:
+            k |= random_bits(r) | random_bits(r);
+            break;
+        case 2:
+            k = one_in(r, 2) ? 0 : ~0ull;
+            break;
+        case 3:
+            k = 1ull << random_below(r, 16);
+            break;
+        default:
+            break;
+        }
+        memcpy(image + native_offset(5) + 8 * n, &k, 8);
+    }
+    for (unsigned n = 0; n < 192; n++) {
+        uint64_t v = float_value(r);
+
+        memcpy(image + (n < 64 ? native_offset(6) + 8 * n : native_offset(7) + 8 * (n - 64)), &v,
+               8);
+    }
+}
+
 static void fpu_values(Random *r, uint8_t *image)
 {
     uint16_t fcw = one_in(r, 3) ? 0x37f ^ (random_below(r, 16) << 8) : 0x37f,
              fsw = random_bits(r) & 0x7d00;
     uint32_t mxcsr = 0x1f80;
-    uint64_t bv = 7;
+    uint64_t bv = 3 | native_components();
 
     memset(image, 0, FPU_BYTES);
     if (one_in(r, 8)) {
@@ -391,9 +444,14 @@ static void fpu_values(Random *r, uint8_t *image)
         uint64_t low = float_value(r), high = float_value(r);
 
         memcpy(image + 160 + 8 * n, &low, 8);
-        memcpy(image + 576 + 8 * n, &high, 8);
+        if (bv & 4) {
+            memcpy(image + native_offset(2) + 8 * n, &high, 8);
+        }
     }
     memcpy(image + 512, &bv, 8);
+    if (bv & 0x20) {
+        avx512_values(r, image);
+    }
 }
 
 /* ---- operands ---- */
@@ -496,25 +554,39 @@ static void aim(Operands *o, uint64_t linear)
     }
 }
 
+/* Where four bytes of a vector register stand in an image. */
+static uint8_t *vector_lane(uint8_t *image, unsigned reg, unsigned lane)
+{
+    if (reg >= 16) {
+        return image + native_offset(7) + 64 * (reg - 16) + 4 * lane;
+    }
+    if (lane >= 8) {
+        return image + native_offset(6) + 32 * reg + 4 * (lane - 8);
+    }
+    return image + (lane < 4 ? 160 : native_offset(2)) + 16 * reg + 4 * (lane & 3);
+}
+
 /* Indices of a gather: near each other, seldom far. */
 static void vector_index(Operands *o)
 {
-    uint8_t *image = o->regs->fpu;
-    unsigned n = o->e->insn.index & 15;
+    unsigned lanes = native_components() & 0x40 ? 16 : 8;
     bool narrow = one_in(o->r, 2);
+    int32_t before = 0;
 
-    for (unsigned lane = 0; lane < 8; lane++) {
+    for (unsigned lane = 0; lane < lanes; lane++) {
         int32_t v =
             one_in(o->r, 64) ? (int32_t)random_bits(o->r) : (int32_t)random_below(o->r, 512) - 256;
-        uint8_t *half = image + (lane < 4 ? 160 : 576) + 16 * n;
 
         if (!narrow && lane & 1) {
-            memcpy(&v, half + 4 * (lane % 4 - 1), 4);
-            v >>= 31;
+            v = before >> 31;
         }
-        memcpy(half + 4 * (lane % 4), &v, 4);
+        memcpy(vector_lane(o->regs->fpu, o->e->insn.index, lane), &v, 4);
+        before = v;
     }
 }
+
+/* x87, SSE, header, AVX: what all vendors put at the same places. */
+enum { STATE_BYTES = 832 };
 
 /* An image that a load of the whole state may accept. */
 static void state_image(Operands *o, uint64_t linear)
@@ -530,8 +602,8 @@ static void state_image(Operands *o, uint64_t linear)
         header[random_below(o->r, 8)] |= 1ull << random_below(o->r, 64);
     }
     memcpy(other.fpu + 512, header, 64);
-    if (linear >= DATA_BASE && linear + FPU_BYTES <= DATA_BASE + DATA_BYTES) {
-        o->put(o->opaque, linear, other.fpu, FPU_BYTES);
+    if (linear >= DATA_BASE && linear + STATE_BYTES <= DATA_BASE + DATA_BYTES) {
+        o->put(o->opaque, linear, other.fpu, STATE_BYTES);
     }
     o->regs->gpr[0] = one_in(o->r, 2) ? 7 : random_below(o->r, 8);
 }

@@ -16,7 +16,8 @@ unsigned random_below(Random *r, unsigned n);
 /* One point of the opcode space; the rest of an encoding is random. */
 typedef struct Shape {
     CodeSize code;
-    bool vex, w, memory;
+    uint8_t space; /* SPACE_LEGACY, SPACE_VEX, SPACE_EVEX */
+    bool w, memory;
     uint8_t map, opcode, prefix, l, reg; /* prefix: 0 none, 1 66, 2 F3, 3 F2, 4 66 and F2 */
 } Shape;
 

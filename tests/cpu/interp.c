@@ -315,12 +315,12 @@ static void load_state(Interp *t, CodeSize code, const CpuRegs *regs)
     s->cr3 = TABLE_BASE;
     s->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_FSGSBASE;
     s->efer = EFER_LME | EFER_LMA | EFER_SCE | EFER_NXE;
-    s->xcr0 = XSTATE_X87 | XSTATE_SSE | (t->c->fpu->save_mask & XSTATE_AVX);
+    s->xcr0 = XSTATE_X87 | XSTATE_SSE | native_components();
     s->activity = CPU_RUNNING;
     s->idtr.limit = 0;
     s->seg[SEG_TR] = (X86Segment){.attr = ATTR_P | 11}; /* no room for a map of ports */
     fpu_drop(t->c);
-    memcpy(image, regs->fpu, t->c->fpu->save_mask ? FPU_BYTES : FX_BYTES);
+    memcpy(image, regs->fpu, t->c->fpu->save_mask ? native_image_bytes() : FX_BYTES);
     fpu_store_image(t->c);
     s->fpu.fop = *(uint16_t *)(regs->fpu + FX_FOP);
     s->fpu.fip = *(uint64_t *)(regs->fpu + FX_FIP);
@@ -335,7 +335,8 @@ static void store_state(Interp *t, Outcome *out)
     memcpy(out->regs.gpr, s->gpr, sizeof s->gpr);
     out->regs.rflags = s->rflags;
     gate_out(t->c);
-    memcpy(out->regs.fpu, t->c->fpu->image, FPU_BYTES);
+    memset(out->regs.fpu, 0, FPU_BYTES);
+    memcpy(out->regs.fpu, t->c->fpu->image, native_image_bytes());
     memcpy(out->regs.fpu + FX_FOP, &s->fpu.fop, 2);
     memcpy(out->regs.fpu + FX_FIP, &s->fpu.fip, 8);
     memcpy(out->regs.fpu + FX_FDP, &s->fpu.fdp, 8);

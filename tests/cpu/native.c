@@ -4,13 +4,14 @@
  * wanted (the kernel loads what stands in the signal frame, CS included), and the INT3 behind it
  * or its own fault is the signal that carries it out. Linux x86-64 only (signal frame: fpregs is an
  * XSAVE image in standard format).
- * Not modelled: AVX-512 registers, FS and GS bases, anything privileged.
+ * Not modelled: FS and GS bases, anything privileged.
  */
 #include "tests/cpu/native.h"
 
 #include "target/i386/state.h"
 
 #include <asm/ldt.h>
+#include <cpuid.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,8 @@ static struct Run {
     greg_t back[NGREG];
     uint8_t back_fpu[FPU_BYTES];
     Selectors selectors[3];
+    uint64_t components;
+    unsigned offset[8], image_bytes;
 } run;
 
 static struct sigaction old[NSIG];
@@ -40,18 +43,53 @@ static const uint8_t greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP,
                                     REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
                                     REG_R12, REG_R13, REG_R14, REG_R15};
 
+uint64_t native_components(void)
+{
+    return run.components;
+}
+
+unsigned native_offset(unsigned component)
+{
+    return run.offset[component];
+}
+
+unsigned native_image_bytes(void)
+{
+    return run.image_bytes;
+}
+
+/* Which of AVX (2) and AVX-512 (5 to 7) the kernel lets programs have, and where. */
+static void find_components(void)
+{
+    unsigned a, b, c, d, low, high;
+
+    run.image_bytes = 576;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) {
+        return;
+    }
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    for (unsigned n = 2; n < 8; n++) {
+        if (low >> n & 0xe4 >> n & 1 && __get_cpuid_count(0xd, n, &a, &b, &c, &d) &&
+            a + b <= FPU_BYTES) {
+            run.components |= 1u << n;
+            run.offset[n] = b;
+            run.image_bytes = a + b > run.image_bytes ? a + b : run.image_bytes;
+        }
+    }
+}
+
 /* The image of the frame, but for the kernel's own words in it. */
 static void put_fpu(uint8_t *frame, const uint8_t *image)
 {
     memcpy(frame, image, SW_RESERVED);
     memcpy(frame + SW_RESERVED + SW_RESERVED_BYTES, image + SW_RESERVED + SW_RESERVED_BYTES,
-           FPU_BYTES - SW_RESERVED - SW_RESERVED_BYTES);
+           run.image_bytes - SW_RESERVED - SW_RESERVED_BYTES);
 }
 
 static void go_in(greg_t *reg, uint8_t *fpu)
 {
     memcpy(run.back, reg, sizeof run.back);
-    memcpy(run.back_fpu, fpu, FPU_BYTES);
+    memcpy(run.back_fpu, fpu, run.image_bytes);
     for (unsigned n = 0; n < 16; n++) {
         reg[greg_of[n]] = run.in->gpr[n];
     }
@@ -74,7 +112,8 @@ static void come_out(greg_t *reg, uint8_t *fpu)
     o->error = reg[REG_ERR];
     o->cr2 = o->vector == EXC_PF ? reg[REG_CR2] : 0;
     o->regs.rip -= o->vector == EXC_BP;
-    memcpy(o->regs.fpu, fpu, FPU_BYTES);
+    memset(o->regs.fpu, 0, FPU_BYTES);
+    memcpy(o->regs.fpu, fpu, run.image_bytes);
     memcpy(reg, run.back, sizeof run.back);
     put_fpu(fpu, run.back_fpu);
 }
@@ -161,6 +200,7 @@ bool native_open(const char **why)
         sigaction(numbers[n], &action, &old[numbers[n]]);
     }
     fill_read_only();
+    find_components();
     __asm__("mov %%cs, %0" : "=r"(run.selectors[CODE_64].cs));
     __asm__("mov %%ss, %0" : "=r"(run.selectors[CODE_64].ss));
     return true;

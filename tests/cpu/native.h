@@ -19,7 +19,7 @@ enum {
     READ_BYTES = 0x1000,
     STACK_BASE = 0x30000000,
     STACK_BYTES = 0x1000,
-    FPU_BYTES = 832, /* x87, SSE, header, AVX: standard format */
+    FPU_BYTES = 2816, /* x87, SSE, header, AVX, AVX-512: the host's standard format at most */
 };
 
 typedef struct CpuRegs {
@@ -44,6 +44,11 @@ typedef struct Selectors {
 
 /* Maps the areas and takes the signals over. false: this host cannot; *why says why. */
 bool native_open(const char **why);
+/* XSAVE components beyond SSE that this host has (AVX, AVX-512), as bits; where one stands in an
+ * image; bytes of an image with all of them. */
+uint64_t native_components(void);
+unsigned native_offset(unsigned component);
+unsigned native_image_bytes(void);
 /* Also 16- and 32-bit code: needs an LDT. */
 bool native_open_legacy(const char **why);
 Selectors native_selectors(CodeSize code);

@@ -9,6 +9,7 @@
 #include "target/i386/decode/table.h"
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/stub.h"
+#include "target/i386/rt/walk.h"
 #include "target/i386/rt/xstate.h"
 
 #define COMPACT (1ull << 63)
@@ -77,6 +78,14 @@ static void x87_pointers_out(const Cpu *c, uint8_t *image, bool wide)
     }
 }
 
+/* As many bits as addresses have, like the processors. */
+static uint64_t canonical_form(const Cpu *c, uint64_t address)
+{
+    unsigned unused = 64 - c->linear_bits;
+
+    return (uint64_t)((int64_t)(address << unused) >> unused);
+}
+
 static void x87_pointers_in(Cpu *c, const uint8_t *image, bool wide)
 {
     X86Fpu *f = &c->s.fpu;
@@ -86,7 +95,10 @@ static void x87_pointers_in(Cpu *c, const uint8_t *image, bool wide)
     copy(&f->fip, image + FX_FIP, 8);
     copy(&f->fdp, image + FX_FDP, 8);
     f->fcs = f->fds = 0;
-    if (!wide) {
+    if (wide) {
+        f->fip = canonical_form(c, f->fip);
+        f->fdp = canonical_form(c, f->fdp);
+    } else {
         f->fcs = f->fip >> 32;
         f->fds = f->fdp >> 32;
         f->fip = (uint32_t)f->fip;
@@ -168,6 +180,14 @@ static void image_open(Cpu *c)
 
 /* ---- FXSAVE, FXRSTOR ---- */
 
+/* An address that is not canonical comes first: the access will tell. */
+static void check_fx_aligned(Cpu *c, uint64_t linear)
+{
+    if (linear & 15 && (!wide_mode(c) || canonical(c, linear))) {
+        raise_error(c, EXC_GP, 0);
+    }
+}
+
 static void run_fxsave(Cpu *c, const Insn *i)
 {
     uint8_t out[FX_BYTES];
@@ -176,9 +196,7 @@ static void run_fxsave(Cpu *c, const Insn *i)
 
     fpu_check(c, FPU_FXSAVE);
     linear = insn_linear(c, i, FX_BYTES, true);
-    if (linear & 15) {
-        raise_error(c, EXC_GP, 0);
-    }
+    check_fx_aligned(c, linear);
     mem_probe(c, linear, FX_BYTES, ACCESS_WRITE);
     mem_read_block(c, linear, out, FX_BYTES, ACCESS_READ);
     fpu_sync_image(c);
@@ -196,9 +214,7 @@ static void run_fxrstor(Cpu *c, const Insn *i)
 
     fpu_check(c, FPU_FXSAVE);
     linear = insn_linear(c, i, FX_BYTES, false);
-    if (linear & 15) {
-        raise_error(c, EXC_GP, 0);
-    }
+    check_fx_aligned(c, linear);
     mem_read_block(c, linear, in, FX_BYTES, ACCESS_READ);
     copy(&mxcsr, in + FX_MXCSR, 4);
     check_mxcsr(c, mxcsr);
