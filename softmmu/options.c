@@ -192,6 +192,9 @@ static const Option options[] = {
     {"sandbox", "off", "no system call filter", take_sandbox},
 
     HEADING("Looking inside"),
+    {"gdb", "DEVICE", "serve gdb there: tcp::PORT, unix:PATH, stdio, pty, chardev:ID (as -serial, but a\n"
+     "socket listens and does not wait), or none", take_gdb},
+    {"s", NULL, "the same as -gdb tcp::1234", take_gdb, "tcp::1234"},
     {"d", "ITEM[,ITEM...]", "log these; '-d help' lists them", take_log_items},
     {"D", "FILE", "the log goes there (%d: process id) instead of stderr", take_log_file},
     {"trace", "[enable=]PATTERN[,file=FILE]", "switch trace points on; '-trace help' lists them", take_trace},
@@ -221,8 +224,6 @@ static const Option options[] = {
     {"spice", "...", "SPICE server", take_later, "there is no SPICE server"},
     {"k", "...", "keyboard layout", take_later, "there is no display that needs a keyboard layout"},
     {"qtest", "...", "socket for tests", take_later, "there is no test socket"},
-    {"gdb", "...", "debugger", take_later, "there is no debugger stub"},
-    {"s", NULL, "debugger on port 1234", take_later, "there is no debugger stub"},
     {"incoming", "...", "receive a migration", take_later, "there is no migration"},
     {"loadvm", "...", "start from a snapshot", take_later, "there are no snapshots"},
     {"only-migratable", NULL, "refuse what cannot be migrated", take_later, "there is no migration"},

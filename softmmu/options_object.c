@@ -4,6 +4,7 @@
  */
 #include "accel/accel.h"
 #include "chardev/chardev.h"
+#include "gdbstub/gdbstub.h"
 #include "hw/core/device.h"
 #include "softmmu/make.h"
 #include "softmmu/plan.h"
@@ -181,6 +182,19 @@ bool take_debugcon(Plan *p, const Option *o, const char *arg, Error **err)
     if (c) {
         g_free(p->debugcon);
         p->debugcon = g_strdup(arg);
+    }
+    opts_free(c);
+    return c;
+}
+
+/* -gdb DEVICE, and -s: what is the device */
+bool take_gdb(Plan *p, const Option *o, const char *arg, Error **err)
+{
+    Opts *c = gdbstub_device(arg ?: o->what, err);
+
+    if (c) {
+        g_free(p->gdb);
+        p->gdb = g_strdup(arg ?: o->what);
     }
     opts_free(c);
     return c;

@@ -40,11 +40,12 @@ Plan *plan_new(void)
 
 void plan_free(Plan *p)
 {
-    GPtrArray *lists[] = {p->accels,  p->objects,     p->chardevs, p->devices,   p->globals, p->monitors,
-                          p->serials, p->option_roms, p->smbios,   p->data_dirs, p->traces};
-    char *texts[] = {p->machine,      p->cpu,        p->parallel,  p->debugcon,
-                     p->process_name, p->guest_name, p->log_items, p->log_file,
-                     p->pid_file,     p->answer};
+    GPtrArray *lists[] = {p->accels,  p->objects,   p->chardevs, p->devices,
+                          p->globals, p->monitors,  p->serials,  p->option_roms,
+                          p->smbios,  p->data_dirs, p->traces};
+    char *texts[] = {p->machine,  p->cpu,          p->parallel,   p->debugcon,
+                     p->gdb,      p->process_name, p->guest_name, p->log_items,
+                     p->log_file, p->pid_file,     p->answer};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(lists); i++) {
         g_ptr_array_free(lists[i], TRUE);
@@ -110,6 +111,9 @@ char *plan_print(const Plan *p)
         print_serial(out, p->serials->pdata[i], i);
     }
     print_list(out, "mon", p->monitors, "chardev");
+    if (p->gdb) {
+        g_string_append_printf(out, "-gdb %s\n", p->gdb);
+    }
     print_texts(out, "smbios", p->smbios);
     print_texts(out, "option-rom", p->option_roms);
     print_list(out, "device", p->devices, "driver");

@@ -6,6 +6,7 @@
  */
 #include "accel/accel.h"
 #include "chardev/chardev.h"
+#include "gdbstub/gdbstub.h"
 #include "monitor/monitor.h"
 #include "qom/value.h"
 #include "softmmu/make.h"
@@ -301,6 +302,11 @@ static bool make_monitors(Machine *m, Plan *p, Error **err)
     return true;
 }
 
+static bool serve_gdb(Machine *m, Plan *p, Error **err)
+{
+    return !p->gdb || gdbstub_open(m, p->gdb, err) || error_prefix(err, "-gdb %s: ", p->gdb);
+}
+
 /* Not an error: management programs name devices that only other machines have. */
 static void warn_unused_globals(Machine *m)
 {
@@ -353,7 +359,7 @@ Machine *plan_build(Plan *p, Error **err)
     object_container(object_root((Object *)m), "objects");
     if (!configure(m, p, err) || !make_chardevs(m, p, err) || !make_objects(m, p, err) ||
         !connect_ports(m, p, err) || !choose_accel(m, p, err) || !class->build(m, err) ||
-        !make_devices(m, p, err) || !make_monitors(m, p, err)) {
+        !make_devices(m, p, err) || !make_monitors(m, p, err) || !serve_gdb(m, p, err)) {
         machine_free(m);
         return NULL;
     }

@@ -132,6 +132,11 @@ void machine_pause(Machine *m, MachineState why)
     }
 }
 
+void machine_hold_time(Machine *m, bool hold)
+{
+    m->run->time_held = hold;
+}
+
 bool machine_resume(Machine *m, Error **err)
 {
     MachineState state = m->run->state;
@@ -141,7 +146,9 @@ bool machine_resume(Machine *m, Error **err)
         return error_hint(err, "reset it first");
     }
     if (state != MACHINE_RUNNING && state != MACHINE_SUSPENDED) {
-        clock_resume(m->clock[CLOCK_GUEST]);
+        if (!m->run->time_held) {
+            clock_resume(m->clock[CLOCK_GUEST]);
+        }
         set_state(m, MACHINE_RUNNING);
         for (int i = 0; i < 3; i++) {
             clock_kick(m, i);

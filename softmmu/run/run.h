@@ -65,6 +65,9 @@ void machine_pause(Machine *m, MachineState why);
  * machine. machine_release() lets them go on unless the machine is stopped. Not nested. */
 void machine_hold(Machine *m);
 void machine_release(Machine *m);
+/* A debugger steps: guest time stands although the machine runs. On the loop's thread, while the
+ * machine is stopped. */
+void machine_hold_time(Machine *m, bool hold);
 
 /* On the loop's thread, without locks, vCPUs parked: run it until no device waits for host work. */
 void machine_drain(Machine *m);

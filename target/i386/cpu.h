@@ -33,5 +33,8 @@ bool cpu_translate(Vcpu *cpu, uint64_t linear, uint64_t *phys);
  * and the debugger. How many could be read. The vCPU is parked, or it is its thread. */
 unsigned cpu_peek(Vcpu *cpu, uint64_t linear, void *to, unsigned n);
 
+/* The same, written; rights are not looked at, and ROM changes, too. Outside, without locks. */
+unsigned cpu_poke(Vcpu *cpu, uint64_t linear, const void *from, unsigned n);
+
 /* X86State by name, for snapshots (state.c). */
 extern const struct StateField x86_state_fields[];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Looking at a vCPU's memory through its page tables without touching anything: for disassembly,
- * the debugger and the monitor. No rights are checked, no A or D bit is set (SDM volume 3,
- * "Paging").
+ * A vCPU's memory through its page tables, without touching anything but what is to be written: for
+ * disassembly, the debugger and the monitor. No rights are checked, no A or D bit is set (SDM
+ * volume 3, "Paging").
  */
 #include "target/i386/cpu.h"
 
@@ -74,20 +74,37 @@ bool cpu_translate(Vcpu *cpu, uint64_t linear, uint64_t *phys)
     return walk_narrow(cpu, linear, phys);
 }
 
-unsigned cpu_peek(Vcpu *cpu, uint64_t linear, void *to, unsigned n)
+/* Page by page; how many bytes could be moved. */
+static unsigned move(Vcpu *cpu, uint64_t linear, uint8_t *bytes, unsigned n, bool write)
 {
+    Access by = {.cpu = cpu, .debug = true, .smm = cpu->state->smm};
     unsigned done = 0;
 
     while (done < n) {
-        uint64_t phys;
         unsigned step = MIN(n - done, GUEST_PAGE - (linear + done) % GUEST_PAGE);
+        MemResult result;
+        uint64_t phys;
 
-        if (!cpu_translate(cpu, linear + done, &phys) ||
-            mem_read(&cpu->memory, (Access){.cpu = cpu, .debug = true, .smm = cpu->state->smm},
-                     phys, (uint8_t *)to + done, step) != MEM_OK) {
+        if (!cpu_translate(cpu, linear + done, &phys)) {
+            break;
+        }
+        phys &= cpu->state->a20 ? ~0ull : ~(1ull << 20);
+        result = write ? mem_write(&cpu->memory, by, phys, bytes + done, step)
+                       : mem_read(&cpu->memory, by, phys, bytes + done, step);
+        if (result != MEM_OK) {
             break;
         }
         done += step;
     }
     return done;
+}
+
+unsigned cpu_peek(Vcpu *cpu, uint64_t linear, void *to, unsigned n)
+{
+    return move(cpu, linear, to, n, false);
+}
+
+unsigned cpu_poke(Vcpu *cpu, uint64_t linear, const void *from, unsigned n)
+{
+    return move(cpu, linear, (uint8_t *)from, n, true);
 }
