@@ -154,6 +154,12 @@ static const char *wait_answer(Bench *x)
     return x->answer->str;
 }
 
+/* A packet that lets the machine run: until it has stopped, which may be at once. */
+static const char *ask_and_wait(Bench *x, const char *packet)
+{
+    return *ask(x, packet) ? x->answer->str : wait_answer(x);
+}
+
 TEST("gdb: packets are acknowledged, refused and repeated until QStartNoAckMode")
 {
     Bench x;
@@ -284,8 +290,7 @@ TEST("gdb: a thread steps, the other is held; the next time it runs, and an inte
 
     bench_begin(&x);
     x.cpu[0]->state->rip = 0x500;
-    ask(&x, "vCont;s:1");
-    check_str(wait_answer(&x), "T05thread:1;");
+    check_str(ask_and_wait(&x, "vCont;s:1"), "T05thread:1;");
     check(((FakeCpu *)x.cpu[1]->engine)->runs, 0);
     check(machine_state(x.m), MACHINE_DEBUG);
     check_str(ask(&x, "vCont;c"), "");
