@@ -36,6 +36,7 @@ def steps(long):
     yield 'build', plain, None, 1800
     yield 'build-sanitized', san, {'CC': 'clang-14'}, 1800
     yield 'unit', [[os.path.join(PLAIN, 'unit-tests')]], None, 900
+    yield 'unit-translated', [[os.path.join(PLAIN, 'unit-tests')]], {'TEST_TRANSLATE': '1'}, 900
     yield 'unit-sanitized', [[os.path.join(SAN, 'unit-tests')]], san_env, 1800
     for name in sorted(extra_steps()):
         yield name, [[os.path.join(TOP, 'tests/steps', name), PLAIN, *more]], None, 7200 if long else 1200

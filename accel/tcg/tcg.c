@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The software engine as the machine sees it: it runs target/i386/rt on the thread of each vCPU.
- * Every guest instruction is interpreted; the translator comes in behind the same class, so its
- * options are accepted today and say in their help what they do.
+ * The software engine as the machine sees it: it runs target/i386/rt on the thread of each vCPU,
+ * with one code cache for all.
  * Not here: record and replay.
  */
 #include "accel/tcg/host.h"
@@ -12,18 +11,20 @@
 #include "target/i386/rt/rt.h"
 #include "target/i386/rt/stub_host.h"
 #include "target/i386/shutdown.h"
+#include "target/i386/translate/cache_host.h"
 #include "util/log.h"
 #include "util/trace.h"
 
 #include <sys/mman.h>
 
-enum { BLOCK_ARENA = 8 << 20 };
+enum { BLOCK_ARENA = 8 << 20, CODE_BYTES = 64 << 20, TRANSLATE_AFTER = 8 };
 
 typedef struct Tcg {
     Accel accel;
     uint64_t tb_size;
     uint32_t thread;
     bool one_insn, interpreter;
+    CodeCache *code; /* NULL: interpreted for ever */
 } Tcg;
 
 typedef struct TcgCpu { /* hangs at Vcpu.engine */
@@ -47,13 +48,24 @@ enum { THREAD_MULTI, THREAD_SINGLE };
 
 static bool tcg_start(Accel *a, Error **err)
 {
-    a->one_at_a_time = ((Tcg *)a)->thread == THREAD_SINGLE;
+    Tcg *t = (Tcg *)a;
+
+    a->one_at_a_time = t->thread == THREAD_SINGLE;
+    if (!t->interpreter) {
+        t->code = code_cache_new(t->tb_size ? t->tb_size : CODE_BYTES, err);
+        return t->code != NULL;
+    }
     return true;
 }
 
 static void map_changed(MemListener *l)
 {
-    phys_flush(((TcgCpu *)l)->rt); /* the world stands still: memory_commit() sees to that */
+    Cpu *c = ((TcgCpu *)l)->rt;
+
+    phys_flush(c); /* the world stands still: memory_commit() sees to that */
+    if (c->code) {
+        trans_flush(c->code);
+    }
 }
 
 static void log_changed(MemListener *l, Ram *ram, unsigned clients)
@@ -96,6 +108,8 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
         .log = log_changed,
         .cleaned = marks_cleared,
     };
+    t->rt->code = ((Tcg *)cpu->accel)->code;
+    t->rt->translate_after = TRANSLATE_AFTER;
     rt_init(t->rt, t->arena, BLOCK_ARENA);
     cpu->engine = t;
     memory_listen(&cpu->memory, &t->listener);
@@ -125,7 +139,7 @@ static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
     c->host = host_of_now(); /* the monitor's `log` changes it while vCPUs are parked */
     why = rt_run(c);
     vcpu_leave(cpu);
-    c->attention = 0; /* events are looked at next; a kick from here on ends the next run at once */
+    cpu_attended(c); /* events are looked at next; a kick from here on ends the next run at once */
     switch (why) {
     case RT_HALT:
         exit->kind = EXIT_HALT;
@@ -152,7 +166,7 @@ static bool tcg_debug(Vcpu *cpu, const DebugPlan *plan, Error **err)
 
 static void tcg_vcpu_kick(Vcpu *cpu)
 {
-    cpu_rt(cpu)->attention = 1;
+    cpu_kick(cpu_rt(cpu));
 }
 
 /* Without its signal stack a thread could not turn host faults into the guest's. */

@@ -12,12 +12,22 @@
 #pragma once
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+/* Translated code of the page: a word that is written when the page's code changes, so that the
+ * code leads out (target/i386/translate). */
+typedef struct CodeKill {
+    struct CodeKill *next;
+    _Atomic uint64_t *word;
+    uint64_t value;
+} CodeKill;
 
 typedef struct CodePage {
     _Atomic uint64_t grains;
     _Atomic uint32_t version;
     _Atomic uint32_t lock;
+    CodeKill *kills; /* under the lock */
 } CodePage;
 
 /* Bits of the grains that [offset, offset+size) of a page touches; size 1 to 4096. */
@@ -50,8 +60,35 @@ static inline bool code_written(CodePage *p, unsigned offset, unsigned size)
     code_lock(p);
     p->version++;
     p->grains = 0;
+    for (CodeKill *k = p->kills; k; k = k->next) {
+        *k->word = k->value;
+    }
+    p->kills = NULL;
     code_unlock(p);
     return true;
+}
+
+/* Code made from bytes of that version is put on the list. false: they have changed since. */
+static inline bool code_publish(CodePage *p, uint32_t version, CodeKill *kill)
+{
+    bool current;
+
+    code_lock(p);
+    current = p->version == version;
+    if (current) {
+        kill->next = p->kills;
+        p->kills = kill;
+    }
+    code_unlock(p);
+    return current;
+}
+
+/* All translated code is being thrown away. */
+static inline void code_forget(CodePage *p)
+{
+    code_lock(p);
+    p->kills = NULL;
+    code_unlock(p);
 }
 
 /* Before the bytes are read: the version to remember. *first: the page held no code before. */

@@ -4,6 +4,7 @@
 #include "tests/lib/barecpu.h"
 
 #include "target/i386/rt/stub_host.h"
+#include "target/i386/translate/cache_host.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,7 @@ static void host_port_write(Cpu *c, uint16_t port, uint32_t value, unsigned size
     bare_of(c)->port_writes++;
     bare_of(c)->port_log = bare_of(c)->port_log << size * 8 | value;
     if (port == EXIT_PORT) {
-        c->attention = 1;
+        cpu_kick(c);
     }
 }
 
@@ -238,6 +239,9 @@ BareCpu *bare_new(CodeSize code)
     if (!fpu_host_new(b->c, NULL) || !fpu_host_attach(b->c, NULL)) {
         abort();
     }
+    if (getenv("TEST_TRANSLATE")) { /* all code is translated when it is met */
+        b->c->code = b->code = code_cache_new(BARE_CACHE, NULL);
+    }
     rt_init(b->c, b->arena, BARE_ARENA);
     rt_reset(b->c, false, true);
     set_mode(b, code);
@@ -249,6 +253,7 @@ void bare_free(BareCpu *b)
 {
     fpu_host_detach(b->c);
     fpu_host_free(b->c);
+    code_cache_free(b->code);
     munmap(b->ram, BARE_RAM);
     free(b->pages);
     free(b->arena);

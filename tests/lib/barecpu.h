@@ -18,6 +18,7 @@ enum {
     BARE_DATA = 0x30000,  /* 0x3000 with DS at 0 in real mode: use BARE_DATA16 */
     BARE_DATA16 = 0x4000,
     BARE_ARENA = 2 << 20,
+    BARE_CACHE = 4 << 20,
 };
 
 typedef struct BareCpu {
@@ -25,13 +26,14 @@ typedef struct BareCpu {
     uint8_t *ram;
     CodePage *pages;
     void *arena;
+    struct CodeCache *code; /* with TEST_TRANSLATE in the environment */
     X86Features features;
     RtHost host;
     uint32_t port_value; /* what IN gives                            */
     uint64_t port_log;   /* what OUT gave: the last eight bytes      */
     unsigned port_writes, mmio_reads, mmio_writes, exclusives, code_pages;
     uint64_t mmio_value; /* the last that was written to a device    */
-    void *own; /* for the test */
+    void *own;           /* for the test */
 } BareCpu;
 
 BareCpu *bare_new(CodeSize code);

@@ -60,8 +60,8 @@ static void program_port(Cpu *c, uint16_t port, uint32_t value, unsigned size)
         c->s.smi_pending = true;
     }
     p->ended |= port == PORT_END;
-    c->attention = port == PORT_END || port == PORT_SMI;
-    c->block_break |= c->attention; /* at once, not at the end of the block */
+    c->go = port != PORT_END && port != PORT_SMI;
+    c->block_break |= !c->go; /* at once, not at the end of the block */
 }
 
 static uint8_t *rom_load(const char *name)
@@ -95,7 +95,7 @@ static char *program_run(const char *name)
         for (unsigned n = 0; n < LONGEST && !p.ended; n++) {
             RtExit exit = rt_run(p.bare->c);
 
-            p.bare->c->attention = 0;
+            cpu_attended(p.bare->c);
             if (p.bare->c->s.smi_pending && rt_can_smi(p.bare->c)) {
                 rt_smi(p.bare->c);
             } else if (exit != RT_KICK) {

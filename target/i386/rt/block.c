@@ -10,6 +10,7 @@
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/mem.h"
 #include "target/i386/rt/rt.h"
+#include "target/i386/translate/translate.h"
 
 enum { INSN_BYTES = 15 };
 #define NO_PAGE (~0ull)
@@ -28,6 +29,7 @@ void fetch_flush(Cpu *c)
     if (!c->blocks) {
         return;
     }
+    jump_flush(c);
     for (unsigned n = 0; n < FETCH_SIZE; n++) {
         c->blocks->fetch[n].tag = 0;
     }
@@ -36,6 +38,7 @@ void fetch_flush(Cpu *c)
 /* The page may be part of a large one, of 1 GB at most. */
 void fetch_flush_page(Cpu *c, uint64_t linear)
 {
+    jump_flush_page(c, linear);
     for (unsigned n = 0; n < FETCH_SIZE; n++) {
         if (c->blocks->fetch[n].tag >> 30 == linear >> 30) {
             c->blocks->fetch[n].tag = 0;
@@ -280,6 +283,7 @@ static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
     b->code2 = NULL;
     b->version2 = 0;
     b->mode = c->mode;
+    b->runs = 0;
     return block_fill(c, b, linear, f);
 }
 
@@ -326,6 +330,16 @@ static const Block *block_guarded(Cpu *c, uint64_t linear)
     return block_once(c);
 }
 
+const Block *block_at(Cpu *c, uint64_t phys)
+{
+    const Block *b = *block_bucket(c->blocks, phys, c->mode);
+
+    while (b && !(b->phys == phys && b->mode == c->mode && !b->code2 && block_current(b))) {
+        b = b->chain;
+    }
+    return b;
+}
+
 const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump)
 {
     Block *b = NULL;
@@ -346,7 +360,7 @@ const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump)
         if (!b) {
             b = block_make(c, linear, &f);
         }
-        if (!b && c->attention) {
+        if (!b && !c->go) {
             unwind(c); /* whoever stopped us may keep the page changing: let it */
         }
     }

@@ -20,7 +20,8 @@ typedef struct Block {
     CodePage *code, *code2;
     uint32_t version, version2;
     uint32_t mode;
-    uint16_t bytes, count;
+    uint16_t bytes;
+    uint8_t count, runs; /* runs: how often it was interpreted, up to Cpu.translate_after */
     struct Block *chain; /* same bucket */
     Insn insn[];
 } Block;
@@ -50,6 +51,10 @@ typedef struct BlockCache {
     /* The block that is never kept: code in devices. It also stands where no block is. */
     uint8_t loose[sizeof(Block) + sizeof(Insn)] __attribute__((aligned(64)));
 } BlockCache;
+
+/* The block that begins there, if it is decoded and current, in the present mode; NULL: none. For
+ * the translator: it may not call what decodes meanwhile. */
+const Block *block_at(Cpu *c, uint64_t phys);
 
 static inline Block *block_loose(BlockCache *cache)
 {

@@ -106,7 +106,26 @@ enum {
     MODE_STEP = 256,
     MODE_VIEW_SHIFT = 9,
     MODE_VIEW = 3 << MODE_VIEW_SHIFT, /* View of data accesses */
+    /* Control registers let x87 and MMX, SSE, AVX, AVX-512 run. */
+    MODE_X87 = 1 << 11,
+    MODE_SSE = 1 << 12,
+    MODE_AVX = 1 << 13,
+    MODE_AVX512 = 1 << 14,
+    MODE_FS_WIDE = 1 << 15, /* outside 64-bit code: readable, writable, without limit */
+    MODE_GS_WIDE = 1 << 16,
 };
+
+/* Where rips lead in translated code, for each view; see target/i386/translate. A tag is minus the
+ * rip. The slot is what PEXT takes from the rip by JUMP_MASK. */
+enum { JUMP_SLOTS = 1024, JUMP_MASK = 0x31fe, JUMP_VIEWS = VIEW_SLOW };
+
+typedef struct JumpTable {
+    uint64_t tag[JUMP_SLOTS];
+    uint64_t page[JUMP_SLOTS]; /* the rip of the page's first byte */
+    uintptr_t code[JUMP_SLOTS];
+    uint32_t mode;
+    bool used;
+} JumpTable;
 
 typedef struct Cpu {
     X86State s;
@@ -124,12 +143,13 @@ typedef struct Cpu {
     uint64_t code_base;  /* of CS: linear address of rip 0; 0 in 64-bit code                 */
     uint64_t code_limit; /* of CS: the highest rip; ~0 in 64-bit code                       */
     uint64_t zero;       /* always 0: the base or index register that is not there           */
-    _Atomic uint32_t attention; /* not 0: leave rt_run() before the next instruction           */
+    _Atomic uint32_t go; /* 0: leave rt_run() before the next instruction, see cpu_kick()      */
     /* End this run of decoded instructions after the current one, then look at all that is out of
      * the ordinary: shadows, RF, TF, breakpoints, pending debug traps, activity, open window. Set
      * by whatever changes one of these, IF, or the mode, and by stores into code. */
     bool block_break;
     bool fpu_live;    /* the guest's FPU is in the host's registers                       */
+    bool fpu_away;    /* ... is not: for translated code                                  */
     uint64_t retired; /* instructions, for figures                                        */
 
     /* Exceptions in flight: raise_...() fills these and unwinds to the loop. */
@@ -166,7 +186,30 @@ typedef struct Cpu {
     uint8_t views_used; /* 1 << View: has entries                              */
     uint64_t tlb_mask;  /* the bits of a linear address that select the slot */
     TlbTable tlb_view[VIEW_COUNT] __attribute__((aligned(64)));
+
+    /* Translated code */
+    struct CodeCache *code; /* NULL: the interpreter only                              */
+    struct Cpu *self;
+    uint64_t code_generation; /* of the cache, which the jump tables hold                */
+    uint64_t page_rip;        /* rip of the first byte of the page that runs             */
+    uint64_t jump_mask, jump_slot, pushed, x87_offset; /* of the instruction that runs   */
+    uint32_t exit_site;       /* where the branch is that left, in the cache             */
+    uint32_t translate_after; /* how often a block is interpreted first                  */
+    uint64_t entries, fills;  /* figures */
+    Insn call_insn;           /* whose function is called                                */
+    JumpTable jumps[JUMP_VIEWS];
 } Cpu;
+
+/* Make rt_run() come back soon, from any thread or a signal handler; and not again. */
+static inline void cpu_kick(Cpu *c)
+{
+    c->go = 0;
+}
+
+static inline void cpu_attended(Cpu *c)
+{
+    c->go = 1;
+}
 
 /* Raise a fault at the current instruction. Never returns: unwinds to the loop. */
 _Noreturn void raise_fault(Cpu *c, uint8_t vector);

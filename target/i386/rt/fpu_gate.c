@@ -63,6 +63,7 @@ void gate_out(Cpu *c)
         fpu_registers_save(c->fpu);
         fpu_registers_ours(c->fpu);
         c->fpu_live = false;
+        c->fpu_away = true;
     }
 }
 
@@ -75,6 +76,7 @@ void fpu_enter(Cpu *c)
 {
     fpu_registers_load(c->fpu);
     c->fpu_live = true;
+    c->fpu_away = false;
 }
 
 void fpu_sync_image(Cpu *c)
@@ -89,6 +91,7 @@ void fpu_drop(Cpu *c)
     if (c->fpu_live) {
         fpu_registers_ours(c->fpu);
         c->fpu_live = false;
+        c->fpu_away = true;
     }
 }
 

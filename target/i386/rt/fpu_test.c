@@ -192,7 +192,7 @@ static void on_ferr(Cpu *c)
     Seen *seen = ((BareCpu *)c->vcpu)->own;
 
     seen->ferrs++;
-    c->attention = 1;
+    cpu_kick(c);
 }
 
 TEST("fpu: with CR0.NE clear it is FERR# instead, and the instruction waits for an interrupt")

@@ -130,7 +130,7 @@ RUN(pause)
 {
     __builtin_ia32_pause();
     if (c->takes_turns) { /* who is waited for may be another vCPU, which runs only when this rests */
-        c->attention = 1;
+        cpu_kick(c);
         c->block_break = true;
     }
 }

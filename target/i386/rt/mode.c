@@ -4,6 +4,7 @@
  * (SDM volume 3, "Processor management and initialization", table 10-1).
  * Not modelled: built-in self-test results.
  */
+#include "target/i386/rt/fpu.h"
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/sys.h"
 
@@ -60,6 +61,36 @@ static CodeSize code_size_of(const X86State *s)
     return cs->attr & ATTR_DB ? CODE_32 : CODE_16;
 }
 
+static bool fpu_runs(const X86State *s, FpuKind kind)
+{
+    const FpuNeed *n = &fpu_need[kind];
+
+    return !((s->cr0 & n->cr0_clear) | (~s->cr0 & n->cr0_set) | (~s->cr4 & n->cr4) |
+             (~s->xcr0 & n->xcr0) | (s->rflags & FLAG_VM));
+}
+
+static uint32_t fpu_mode(const X86State *s)
+{
+    return (fpu_runs(s, FPU_X87) ? MODE_X87 : 0) | (fpu_runs(s, FPU_SSE) ? MODE_SSE : 0) |
+           (fpu_runs(s, FPU_AVX) ? MODE_AVX : 0) | (fpu_runs(s, FPU_AVX512) ? MODE_AVX512 : 0);
+}
+
+static bool segment_wide(const X86Segment *g)
+{
+    return (g->attr & (ATTR_P | ATTR_S | ATTR_CODE | ATTR_DOWN_CONFORM | ATTR_WRITE_READ)) ==
+               (ATTR_P | ATTR_S | ATTR_WRITE_READ) &&
+           g->limit == 0xffffffff;
+}
+
+static uint32_t wide_mode(const Cpu *c)
+{
+    if (c->code_size == CODE_64) {
+        return 0;
+    }
+    return (segment_wide(&c->s.seg[SEG_FS]) ? MODE_FS_WIDE : 0) |
+           (segment_wide(&c->s.seg[SEG_GS]) ? MODE_GS_WIDE : 0);
+}
+
 static uint32_t mode_key(const Cpu *c)
 {
     uint32_t mode = c->code_size;
@@ -71,6 +102,7 @@ static uint32_t mode_key(const Cpu *c)
     mode |= v86 ? MODE_V86 : pe ? MODE_PE : 0;
     mode |= c->s.rflags & FLAG_TF || armed(&c->s) & 1 || c->debug_step ? MODE_STEP : 0;
     mode |= (uint32_t)c->view << MODE_VIEW_SHIFT;
+    mode |= fpu_mode(&c->s) | wide_mode(c);
     return mode;
 }
 

@@ -10,6 +10,7 @@
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/mem.h"
 #include "target/i386/rt/rt.h"
+#include "target/i386/translate/translate.h"
 
 enum { DR6_BS = 1 << 14, DR7_RW0_SHIFT = 16 };
 
@@ -134,7 +135,7 @@ static bool look_around(Cpu *c, RtExit *exit)
         *exit = c->s.activity == CPU_SHUTDOWN ? RT_SHUTDOWN : RT_HALT;
         return true;
     }
-    if (c->attention || event_due(c)) {
+    if (!c->go || event_due(c)) {
         c->block_break = true;
         *exit = RT_KICK;
         return true;
@@ -144,6 +145,16 @@ static bool look_around(Cpu *c, RtExit *exit)
         stepped(c);
     }
     return false;
+}
+
+/* The interpreter runs what translated code does not: one instruction, out of its row. */
+static void run_one(Cpu *c)
+{
+    const Insn *i = block_find(c)->insn;
+
+    insn_run(c, i);
+    c->insn = NULL;
+    c->retired++;
 }
 
 /* Only the last instruction of a block, or one that sets block_break, may change next_rip. */
@@ -170,6 +181,75 @@ static inline void block_run(Cpu *c, const Block *b)
     c->retired += i - b->insn;
 }
 
+/* What is to be done with the code that is found next. */
+typedef enum { THEN_NOTHING, THEN_LINK, THEN_REMEMBER } Then;
+
+static Then run_code(Cpu *c, const Trans *t)
+{
+    switch (trans_run(c, t)) {
+    case TRANS_LINK:
+        return THEN_LINK;
+    case TRANS_JUMP:
+        return THEN_REMEMBER;
+    case TRANS_BREAK:
+        c->s.rip = c->next_rip;
+        return THEN_NOTHING;
+    case TRANS_INDIRECT:
+        run_one(c);
+        return THEN_REMEMBER;
+    case TRANS_ONE:
+        run_one(c);
+        return THEN_NOTHING;
+    default:
+        return THEN_NOTHING;
+    }
+}
+
+/* The block's code, once it has run often enough. */
+static inline const Trans *code_for(Cpu *c, const Block *b)
+{
+    if (likely(b->runs >= c->translate_after)) {
+        return trans_find(c, b);
+    }
+    ((Block *)b)->runs++;
+    return NULL;
+}
+
+/* With a code cache: translated code where there is some, else the interpreter. */
+static RtExit loop_translated(Cpu *c)
+{
+    RtExit exit = RT_KICK;
+    Then then = THEN_NOTHING;
+
+    for (;;) {
+        const Block *b;
+        const Trans *t;
+
+        while (unlikely(c->block_break)) {
+            then = THEN_NOTHING;
+            if (look_around(c, &exit)) {
+                return exit;
+            }
+        }
+        if (unlikely(!c->go)) {
+            return RT_KICK;
+        }
+        b = block_find(c);
+        t = code_for(c, b);
+        if (!t) {
+            then = THEN_NOTHING;
+            block_run(c, b);
+            continue;
+        }
+        if (then == THEN_LINK) {
+            trans_link(c, t);
+        } else if (then == THEN_REMEMBER) {
+            jump_insert(c, t);
+        }
+        then = run_code(c, t);
+    }
+}
+
 static RtExit loop(Cpu *c)
 {
     RtExit exit = RT_KICK;
@@ -180,7 +260,7 @@ static RtExit loop(Cpu *c)
                 return exit;
             }
         }
-        if (unlikely(c->attention)) {
+        if (unlikely(!c->go)) {
             return RT_KICK;
         }
         block_run(c, block_find(c));
@@ -193,7 +273,7 @@ static __attribute__((noinline)) bool loop_guarded(Cpu *c, RtExit *exit)
     if (__builtin_setjmp(c->unwind)) {
         return false;
     }
-    *exit = loop(c);
+    *exit = c->code ? loop_translated(c) : loop(c);
     return true;
 }
 
@@ -202,6 +282,9 @@ RtExit rt_run(Cpu *c)
     RtExit exit = RT_KICK;
 
     c->block_break = true;
+    if (c->code) {
+        trans_thread(c);
+    }
     for (;;) {
         if (c->exc_pending) {
             if (!deliver_pending(c)) {
@@ -222,6 +305,10 @@ RtExit rt_run(Cpu *c)
 
 void rt_init(Cpu *c, void *arena, size_t arena_bytes)
 {
+    c->self = c;
+    c->jump_mask = JUMP_MASK;
+    c->fpu_away = !c->fpu_live;
+    cpu_attended(c);
     block_init(c, arena, arena_bytes);
     phys_flush(c);
 }

@@ -161,7 +161,7 @@ static void pause_here(Cpu *c)
 /* Someone wants to look between two repetitions. */
 ALWAYS bool interrupted(const Cpu *c)
 {
-    return c->attention || c->block_break || c->mode & MODE_STEP;
+    return !c->go || c->block_break || c->mode & MODE_STEP;
 }
 
 /* The port's permission is looked at even when the count is 0. */

@@ -3,12 +3,14 @@
  * Host side of the FPU: the code cache mapped twice, once writable and once executable (W^X); the
  * XSAVE image with the host's layout (SDM volume 1, "XSAVE-managed features", CPUID 0DH), which
  * differs between vendors; SIGFPE and SIGILL of a stub, which become the guest's exception.
- * A stub that faults goes on at its return address with the trap number in r8 (stub.c).
+ * A stub that faults goes on at its return address with the trap number in r8 (stub.c); translated
+ * code is left in front of the instruction, which the interpreter then runs.
  * Not modelled: AMX and other components with XFD; huge pages for the cache.
  */
 #include "target/i386/rt/stub_host.h"
 
 #include "target/i386/rt/fpu.h"
+#include "target/i386/translate/translate.h"
 
 #include <cpuid.h>
 #include <errno.h>
@@ -26,7 +28,7 @@
 #endif
 
 /* What the signal handler looks at; it has nothing else to find its CPU by. */
-static _Thread_local const FpuHost *attached;
+static _Thread_local const Cpu *attached;
 
 static bool host_has_xsave(void)
 {
@@ -136,13 +138,18 @@ void fpu_host_free(Cpu *c)
 static void on_fault(int signal_number, siginfo_t *info, void *context)
 {
     greg_t *reg = ((ucontext_t *)context)->uc_mcontext.gregs;
-    const FpuHost *f = attached;
-    uintptr_t at = (uintptr_t)reg[REG_RIP];
+    const FpuHost *f = attached ? attached->fpu : NULL;
+    uintptr_t at = (uintptr_t)reg[REG_RIP], leave;
+    uint32_t page_offset;
 
     if (f && at - (uintptr_t)f->code_run < STUB_CACHE) {
         reg[REG_R8] = reg[REG_TRAPNO] + 1;
         reg[REG_RIP] = *(greg_t *)reg[REG_RSP]; /* where the stub would have returned to */
         reg[REG_RSP] += 8;
+    } else if (attached && attached->code &&
+               trans_fault(attached->code, at, &page_offset, &leave)) {
+        reg[REG_RCX] = page_offset;
+        reg[REG_RIP] = leave;
     } else {
         signal(signal_number, SIG_DFL); /* not a stub: happens again, and ends the program */
     }
@@ -155,6 +162,7 @@ static void install_handlers(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGFPE, &action, NULL);
     sigaction(SIGILL, &action, NULL);
+    sigaction(SIGSEGV, &action, NULL); /* alignment of vectors, in translated code */
 }
 
 bool fpu_host_attach(Cpu *c, Error **err)
@@ -164,7 +172,7 @@ bool fpu_host_attach(Cpu *c, Error **err)
     stack_t stack = {.ss_size = bytes};
 
     if (attached) { /* another vCPU of this thread: its signal stack serves both */
-        attached = c->fpu;
+        attached = c;
         return true;
     }
     stack.ss_sp = malloc(bytes);
@@ -173,7 +181,7 @@ bool fpu_host_attach(Cpu *c, Error **err)
         return error_set(err, "no signal stack of %zu bytes", bytes);
     }
     pthread_once(&once, install_handlers);
-    attached = c->fpu;
+    attached = c;
     return true;
 }
 

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The code cache that the vCPUs of a machine share (docs/design/translator.md, "The cache"). Code
+ * and records are only ever added, under a lock, until there is no room; then the world stops and
+ * all goes. Look-up takes no lock: a bucket's chain only grows at its head. Code whose page has
+ * changed is not taken out: its entry leads to the loop (CodeKill), and look-up passes it by.
+ */
+#include "target/i386/rt/host.h"
+#include "target/i386/translate/unit.h"
+
+enum {
+    UNIT_ROOM = 96 << 10,
+    DATA_ROOM = UNIT_MAX * (sizeof(Insn) + sizeof(TransFault)) + sizeof(Trans)
+};
+
+void trans_init(CodeCache *cache, uint8_t *write, const uint8_t *run, uint32_t size, uint8_t *data,
+                uint32_t data_size)
+{
+    cache->write = write;
+    cache->run = run;
+    cache->size = size;
+    cache->data = data;
+    cache->data_size = data_size;
+    cache->fixed = cache->used = trans_routines(cache);
+    cache->generation = 1;
+}
+
+/* ---- one at a time ---- */
+
+static void cache_lock(CodeCache *cache)
+{
+    while (atomic_exchange_explicit(&cache->lock, 1, memory_order_acquire)) {
+        __builtin_ia32_pause();
+    }
+}
+
+static void cache_unlock(CodeCache *cache)
+{
+    atomic_store_explicit(&cache->lock, 0, memory_order_release);
+}
+
+static bool has_room(const CodeCache *cache)
+{
+    return cache->size - cache->used >= UNIT_ROOM &&
+           cache->data_size - cache->data_used >= DATA_ROOM && cache->count < TRANS_COUNT;
+}
+
+void trans_flush(CodeCache *cache)
+{
+    cache_lock(cache);
+    for (uint32_t n = 0; n < cache->count; n++) {
+        code_forget(cache->by_address[n]->page);
+    }
+    for (unsigned n = 0; n < TRANS_BUCKETS; n++) {
+        cache->bucket[n] = NULL;
+    }
+    cache->count = 0;
+    cache->used = cache->fixed;
+    cache->data_used = 0;
+    cache->generation++;
+    cache->figures.flushes++;
+    cache_unlock(cache);
+}
+
+static void flush_full(Cpu *c, void *opaque)
+{
+    CodeCache *cache = opaque;
+
+    (void)c;
+    if (!has_room(cache)) { /* another one may have been here first */
+        trans_flush(cache);
+    }
+}
+
+/* ---- looking up ---- */
+
+static _Atomic(Trans *) *bucket_of(CodeCache *cache, uint64_t phys, uint32_t mode)
+{
+    uint64_t hash = (phys ^ (uint64_t)mode << 40) * 0x9e3779b97f4a7c15u;
+
+    return &cache->bucket[hash >> 50 & (TRANS_BUCKETS - 1)];
+}
+
+static const Trans *look_up(CodeCache *cache, const Block *b)
+{
+    const Trans *t = *bucket_of(cache, b->phys, b->mode);
+
+    while (t && !(t->phys == b->phys && t->mode == b->mode && t->page == b->code &&
+                  t->version == b->version)) {
+        t = t->chain;
+    }
+    return t;
+}
+
+/* ---- making ---- */
+
+/* 16-bit code, real and virtual-8086 mode, limits, single steps: the interpreter's. */
+static bool mode_fits(const Cpu *c)
+{
+    bool flat = c->code_size == CODE_64 || (c->code_size == CODE_32 && c->mode & MODE_FLAT);
+
+    return flat && c->mode & MODE_PE && !(c->mode & (MODE_V86 | MODE_STEP)) && c->view != VIEW_SLOW;
+}
+
+static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
+{
+    Trans *t = (Trans *)(cache->data + ((cache->data_used + 15) & ~15u));
+
+    *t = (Trans){
+        .phys = b->phys,
+        .mode = b->mode,
+        .version = b->version,
+        .page = b->code,
+        .entry = cache->run + (u->entry - cache->write),
+        .from = u->entry - cache->write,
+        .to = u->e.at - cache->write,
+        .insns = u->count,
+        .faults = u->faults,
+    };
+    for (unsigned n = 0; n < u->faults; n++) {
+        t->fault[n] = u->fault[n];
+    }
+    cache->data_used = (uint8_t *)&t->fault[u->faults] - cache->data;
+    return t;
+}
+
+/* The first five bytes, a NOP, become a jump to what follows the unit's cold pieces. */
+static void prepare_kill(const Unit *u, Trans *t)
+{
+    int32_t distance = u->stale - (u->entry + 5);
+
+    __builtin_memcpy(&t->kill.value, u->entry, 8);
+    t->kill.value = (t->kill.value & ~0xffffffffffull) | 0xe9 | (uint64_t)(uint32_t)distance << 8;
+    t->kill.word = (_Atomic uint64_t *)u->entry;
+}
+
+static Trans *make(Cpu *c, const Block *b)
+{
+    CodeCache *cache = c->code;
+    uint32_t data_used = cache->data_used;
+    Unit u = {.c = c, .cache = cache, .mode = b->mode, .view = c->view, .recipe = -1};
+    Trans *t;
+
+    u.e = (Emit){cache->write + cache->used, cache->write + cache->size, false};
+    u.code64 = c->code_size == CODE_64;
+    unit_gather(&u, b);
+    unit_emit(&u);
+    if (u.e.full) {
+        cache->data_used = data_used;
+        return NULL;
+    }
+    t = record(cache, &u, b);
+    prepare_kill(&u, t);
+    cache->used = t->to;
+    cache->by_address[cache->count] = t;
+    atomic_store_explicit(&cache->count, cache->count + 1, memory_order_release);
+    cache->figures.units++;
+    cache->figures.insns += u.count;
+    cache->figures.host_bytes += t->to - t->from;
+    return t;
+}
+
+static void publish(CodeCache *cache, Trans *t)
+{
+    _Atomic(Trans *) *bucket = bucket_of(cache, t->phys, t->mode);
+
+    if (code_publish(t->page, t->version, &t->kill)) {
+        t->chain = *bucket;
+        *bucket = t;
+    } else {
+        *t->kill.word = t->kill.value; /* the page has changed meanwhile: nobody enters */
+    }
+}
+
+static const Trans *find_slow(Cpu *c, const Block *b)
+{
+    CodeCache *cache = c->code;
+    const Trans *t;
+    bool room;
+
+    cache_lock(cache);
+    t = look_up(cache, b);
+    room = has_room(cache);
+    if (!t && room) {
+        Trans *made = make(c, b);
+
+        if (made) {
+            publish(cache, made);
+        }
+        t = made;
+    }
+    cache_unlock(cache);
+    if (!t && !room) {
+        HOST_DO(c, exclusive, flush_full, cache);
+        c->block_break = true; /* blocks may be gone, too */
+    }
+    return t;
+}
+
+const Trans *trans_find(Cpu *c, const Block *b)
+{
+    const Trans *t;
+
+    if (unlikely(!mode_fits(c) || b == block_loose(c->blocks) || b->code2)) {
+        return NULL;
+    }
+    t = look_up(c->code, b);
+    return likely(t != NULL) ? t : find_slow(c, b);
+}
+
+/* ---- by host address ---- */
+
+static const Trans *trans_at(const CodeCache *cache, uint32_t at)
+{
+    uint32_t low = 0, high = atomic_load_explicit(&cache->count, memory_order_acquire);
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const Trans *t = cache->by_address[middle];
+
+        if (at < t->from) {
+            high = middle;
+        } else if (at >= t->to) {
+            low = middle + 1;
+        } else {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+void trans_link(Cpu *c, const Trans *t)
+{
+    CodeCache *cache = c->code;
+    uint32_t site = c->exit_site;
+    const Trans *from = c->code_generation == cache->generation ? trans_at(cache, site) : NULL;
+
+    if (from && from->page == t->page && from->mode == t->mode) {
+        int32_t distance = t->entry - (cache->run + site + 4);
+
+        atomic_store_explicit((_Atomic int32_t *)(cache->write + site), distance,
+                              memory_order_release);
+    }
+}
+
+bool trans_fault(const CodeCache *cache, uintptr_t host, uint32_t *at, uintptr_t *leave)
+{
+    uint32_t offset = host - (uintptr_t)cache->run;
+    const Trans *t = host - (uintptr_t)cache->run < cache->size ? trans_at(cache, offset) : NULL;
+
+    for (unsigned n = 0; t && n < t->faults; n++) {
+        if (offset >= t->fault[n].from && offset < t->fault[n].to) {
+            *at = t->fault[n].at;
+            *leave = (uintptr_t)cache->leave_one;
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Instructions that stay what they are: the same opcode on mapped registers and a checked host
+ * address (TRANSLATOR's class "copy"). The row of the table says which may be.
+ * Not here: what writes rCX in passing but for the string comparisons, bit strings in memory.
+ */
+#include "target/i386/translate/unit.h"
+
+/* Memory operand 0 is read and not written. */
+static bool reads_only(const Insn *i)
+{
+    switch (i->op) {
+    case OP_CMP:
+    case OP_TEST:
+    case OP_BT:
+    case OP_MUL:
+    case OP_IMUL:
+    case OP_DIV:
+    case OP_IDIV:
+        return i->op != OP_IMUL || i->operand[1].kind == OPERAND_NONE;
+    default:
+        return false;
+    }
+}
+
+static bool x87_writes(unsigned op)
+{
+    return op == OP_FST || op == OP_FSTP || op == OP_FIST || op == OP_FISTP || op == OP_FISTTP ||
+           op == OP_FBSTP || op == OP_FNSTCW || op == OP_FNSTSW;
+}
+
+static bool compares_strings(unsigned op)
+{
+    return op == OP_PCMPESTRI || op == OP_PCMPESTRM || op == OP_PCMPISTRI || op == OP_PCMPISTRM ||
+           op == OP_VPCMPESTRI || op == OP_VPCMPESTRM || op == OP_VPCMPISTRI || op == OP_VPCMPISTRM;
+}
+
+/* -1: none */
+static int memory_operand(const Insn *i)
+{
+    for (int n = 0; n < 4; n++) {
+        if (i->operand[n].kind == OPERAND_MEM) {
+            return n;
+        }
+    }
+    return -1;
+}
+
+static bool uses_kind(const Insn *i, unsigned kind)
+{
+    for (unsigned n = 0; n < 4; n++) {
+        if (i->operand[n].kind == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool counts_in_cl(const Insn *i)
+{
+    switch (i->op) {
+    case OP_ROL:
+    case OP_ROR:
+    case OP_RCL:
+    case OP_RCR:
+    case OP_SHL:
+    case OP_SHR:
+    case OP_SAR:
+        return i->operand[1].kind == OPERAND_GPR;
+    case OP_SHLD:
+    case OP_SHRD:
+        return i->operand[2].kind == OPERAND_GPR;
+    default:
+        return false;
+    }
+}
+
+static bool fpu_allowed(const Unit *u, const InsnRow *row)
+{
+    switch (row->fpu) {
+    case ROW_FPU_NONE:
+        return true;
+    case ROW_FPU_X87:
+    case ROW_FPU_MMX:
+    case ROW_FPU_WAIT:
+        return u->mode & MODE_X87;
+    case ROW_FPU_SSE:
+        return u->mode & MODE_SSE;
+    case ROW_FPU_AVX:
+        return u->mode & MODE_AVX;
+    case ROW_FPU_AVX512:
+        return u->mode & MODE_AVX512;
+    default:
+        return false;
+    }
+}
+
+static bool copyable(const Unit *u, const Insn *i)
+{
+    const InsnRow *row = insn_row(i);
+    int memory = memory_operand(i);
+
+    if (row->emit != EMIT_COPY || row->attr & (ROW_VSIB | ROW_BRANCH) || !fpu_allowed(u, row) ||
+        i->op == OP_CMPXCHG8B || i->op == OP_CMPXCHG16B || i->op == OP_LEA) {
+        return false;
+    }
+    if (!u->code64 && (i->op == OP_VZEROALL || i->op == OP_VZEROUPPER)) {
+        return false; /* they leave the upper eight registers alone */
+    }
+    if (memory >= 0 && i->op >= OP_BT && i->op <= OP_BTS && i->operand[1].kind == OPERAND_GPR) {
+        return false;
+    }
+    return memory < 0 || segment_plain(u, i, memory == 0);
+}
+
+bool segment_plain(const Unit *u, const Insn *i, bool write)
+{
+    if (u->code64) {
+        return true;
+    }
+    if (i->seg == SEG_FS) {
+        return u->mode & MODE_FS_WIDE;
+    }
+    if (i->seg == SEG_GS) {
+        return u->mode & MODE_GS_WIDE;
+    }
+    return !(write && i->seg == SEG_CS);
+}
+
+/* ---- registers ---- */
+
+typedef struct Frame { /* guest registers of the frame, in scratch registers for one instruction */
+    uint8_t reg[3], host[3];
+    unsigned count;
+} Frame;
+
+static bool frame_take(Frame *f, HostMap *map, unsigned reg, uint8_t *free, unsigned *left)
+{
+    for (unsigned n = 0; n < f->count; n++) {
+        if (f->reg[n] == reg) {
+            return true;
+        }
+    }
+    if (!*left) {
+        return false;
+    }
+    f->reg[f->count] = reg;
+    map->gpr[reg] = f->host[f->count++] = free[--*left];
+    return true;
+}
+
+static bool frame_map(const Insn *i, Frame *f, HostMap *map, uint8_t *free, unsigned left)
+{
+    for (unsigned n = 0; n < 4; n++) {
+        const Operand *o = &i->operand[n];
+
+        if (o->kind == OPERAND_GPR && in_frame(o->reg) &&
+            !frame_take(f, map, o->reg, free, &left)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static unsigned frame_operands(const Insn *i)
+{
+    unsigned seen = 0, count = 0;
+
+    for (unsigned n = 0; n < 4; n++) {
+        if (i->operand[n].kind == OPERAND_GPR && in_frame(i->operand[n].reg)) {
+            seen |= 1u << (i->operand[n].reg - 8);
+        }
+    }
+    for (; seen; seen &= seen - 1) {
+        count++;
+    }
+    return count;
+}
+
+static bool all_written(const Insn *i)
+{
+    return (i->op == OP_MOV || i->op == OP_MOVZX || i->op == OP_MOVSX || i->op == OP_MOVSXD) &&
+           i->operand[0].size >= 4;
+}
+
+static void frame_load(Unit *u, const Insn *i, const Frame *f)
+{
+    for (unsigned n = 0; n < f->count; n++) {
+        bool target = i->operand[0].kind == OPERAND_GPR && i->operand[0].reg == f->reg[n];
+        bool source = i->operand[1].kind == OPERAND_GPR && i->operand[1].reg == f->reg[n];
+
+        if (!(target && !source && all_written(i))) {
+            load_gs(&u->e, f->host[n], CPU_AT(s.gpr) + 8 * f->reg[n]);
+        }
+    }
+}
+
+/* Which operands may be written; one too many does no harm. */
+static bool may_write(const Insn *i, unsigned n)
+{
+    if (n == 0) {
+        return !reads_only(i);
+    }
+    return n == 1 && (i->op == OP_XCHG || i->op == OP_XADD || i->op == OP_MULX);
+}
+
+static void frame_store(Unit *u, const Insn *i, const Frame *f)
+{
+    for (unsigned n = 0; n < f->count; n++) {
+        for (unsigned k = 0; k < 2; k++) {
+            if (i->operand[k].kind == OPERAND_GPR && i->operand[k].reg == f->reg[n] &&
+                may_write(i, k)) {
+                store_gs(&u->e, CPU_AT(s.gpr) + 8 * f->reg[n], f->host[n]);
+                break;
+            }
+        }
+    }
+}
+
+/* ---- the FPU ---- */
+
+static void want_fpu(Unit *u)
+{
+    Emit *e = &u->e;
+    Hole there;
+
+    if (!u->fpu_known) {
+        load_gs8(e, SCRATCH_C, CPU_AT(fpu_away));
+        there = jrcxz8(e);
+        cold_add(u, COLD_FPU, jmp32(e), unit_now(u)->at)->back = e->at;
+        fill8(e, there);
+        u->fpu_known = true;
+    }
+}
+
+/* FNSTENV and FXSAVE name the last one that was not a control instruction (x87_remember()). */
+static bool x87_control(unsigned op)
+{
+    return op == OP_FNSTCW || op == OP_FNSTSW || op == OP_FLDCW || op == OP_FNCLEX ||
+           op == OP_FNENI || op == OP_FNDISI || op == OP_FNSETPM;
+}
+
+/* Selectors of flat segments other than these are rare outside 64-bit mode: they are read. */
+static void remember_x87(Unit *u, const Insn *i, bool memory)
+{
+    Emit *e = &u->e;
+
+    emit_target(u, unit_now(u)->at, SCRATCH_C);
+    store_gs(e, CPU_AT(s.fpu.fip), SCRATCH_C);
+    store_gs16_imm(e, CPU_AT(s.fpu.fop), (i->opcode & 7) << 8 | i->modrm);
+    load_gs32(e, SCRATCH_C, CPU_AT(s.seg) + SEG_CS * sizeof(X86Segment));
+    store_gs16(e, CPU_AT(s.fpu.fcs), SCRATCH_C);
+    if (memory) {
+        load_gs32(e, SCRATCH_C, CPU_AT(s.seg) + i->seg * sizeof(X86Segment));
+        store_gs16(e, CPU_AT(s.fpu.fds), SCRATCH_C);
+        load_gs(e, SCRATCH_C, CPU_AT(x87_offset));
+        store_gs(e, CPU_AT(s.fpu.fdp), SCRATCH_C);
+    }
+}
+
+static bool may_fault(const Insn *i)
+{
+    return insn_row(i)->fpu != ROW_FPU_NONE || i->op == OP_DIV || i->op == OP_IDIV;
+}
+
+/* ---- the whole ---- */
+
+/* How the operands are found for one instruction. */
+typedef struct Copy {
+    const Insn *i;
+    HostMap map;
+    Frame frame;
+    uint8_t code[ENCODE_MAX];
+    unsigned bytes;
+    int memory;
+    bool cl, high, folded, write; /* high: rCX must be in the host's, for CH or as a result */
+} Copy;
+
+static bool x87_kind(const Insn *i)
+{
+    return insn_row(i)->fpu == ROW_FPU_X87 && !x87_control(i->op);
+}
+
+/* Registers and memory operand chosen, and the host's bytes. false: it cannot be encoded. */
+static bool plan(Unit *u, Copy *y)
+{
+    const Insn *i = y->i;
+    uint8_t free[3];
+    unsigned left = 0, wanted = frame_operands(i);
+
+    y->memory = memory_operand(i);
+    y->cl = counts_in_cl(i);
+    y->high = uses_kind(i, OPERAND_HIGH) || compares_strings(i->op);
+    y->write =
+        y->memory == 0 && (insn_row(i)->fpu == ROW_FPU_X87 ? x87_writes(i->op) : !reads_only(i));
+    y->folded = y->memory >= 0 && (y->high || wanted + (y->cl || y->high) > 1);
+    for (unsigned n = 0; n < 16; n++) {
+        y->map.gpr[n] = host_of[n];
+    }
+    y->map.base = y->memory < 0 ? HOST_NONE : SCRATCH_A;
+    y->map.index = y->memory < 0 || y->folded ? HOST_NONE : SCRATCH_B;
+    y->map.disp = y->memory < 0 || y->folded ? 0 : MEM_DISP;
+    if (y->memory < 0) {
+        free[left++] = SCRATCH_A;
+    }
+    if (y->memory < 0 || y->folded) {
+        free[left++] = SCRATCH_B;
+    }
+    if (y->cl || y->high) {
+        y->map.gpr[R_CX] = y->high ? H_CX : GUEST_CX;
+    } else {
+        free[left++] = SCRATCH_C;
+    }
+    if (!frame_map(i, &y->frame, &y->map, free, left)) {
+        return false;
+    }
+    y->bytes = encode_copy(i, u->code64, &y->map, y->code);
+    return y->bytes;
+}
+
+static void emit_operand(Unit *u, Copy *y)
+{
+    const Insn *i = y->i;
+
+    if (y->memory < 0) {
+        return;
+    }
+    if (x87_kind(i)) {
+        emit_offset(u, i, SCRATCH_A);
+        store_gs(&u->e, CPU_AT(x87_offset), SCRATCH_A);
+    }
+    emit_address(u, i, SCRATCH_A);
+    emit_check(u, i->operand[y->memory].size, y->write);
+}
+
+static void emit_bytes(Unit *u, const Copy *y)
+{
+    Emit *e = &u->e;
+
+    if (may_fault(y->i)) {
+        unit_fault_begin(u);
+    }
+    for (unsigned n = 0; n < y->bytes; n++) {
+        put8(e, y->code[n]);
+    }
+    if (may_fault(y->i)) {
+        unit_fault_end(u);
+    }
+}
+
+bool emit_copy(Unit *u)
+{
+    Copy y = {.i = unit_now(u)->i};
+    Emit *e = &u->e;
+
+    if (!copyable(u, y.i) || !plan(u, &y)) {
+        return false;
+    }
+    if (insn_row(y.i)->fpu != ROW_FPU_NONE) {
+        want_fpu(u);
+    }
+    emit_operand(u, &y);
+    flags_settle(u, may_fault(y.i));
+    if (y.folded) {
+        lea_index(e, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, MEM_DISP, true);
+    }
+    if (y.cl || y.high) {
+        mov_rr(e, H_CX, GUEST_CX);
+    }
+    frame_load(u, y.i, &y.frame);
+    emit_bytes(u, &y);
+    if (y.high) {
+        mov_rr(e, GUEST_CX, H_CX);
+    }
+    frame_store(u, y.i, &y.frame);
+    if (x87_kind(y.i)) {
+        remember_x87(u, y.i, y.memory >= 0);
+    }
+    return true;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Near branches (docs/design/translator.md, "Blocks and links"). In the page: a branch that is
+ * patched once its target has code. To another page and through registers: the jump table of the
+ * view, keyed by rip. Backward branches and jump-table hits ask whether anybody wants the CPU.
+ * Not here: LOOP, JCXZ, branches with 16-bit operands: the interpreter's functions.
+ */
+#include "target/i386/translate/unit.h"
+
+enum { JMP = 0xe9 };
+
+/* The displacement that follows `opcode` bytes must not lie across eight bytes: it is patched while
+ * others run it. */
+static void place_branch(Unit *u, unsigned opcode)
+{
+    unsigned at = ((uintptr_t)u->e.at + opcode) & 7;
+
+    if (at > 4) {
+        put_nops(&u->e, 8 - at);
+    }
+}
+
+static bool in_page(int32_t at)
+{
+    return at >= 0 && at < GUEST_PAGE;
+}
+
+/* The top of this unit is where it is going: no need to ask. */
+static bool to_entry(const Unit *u, int32_t at)
+{
+    return at == u->insn[0].at;
+}
+
+void emit_target(Unit *u, int32_t at, unsigned to)
+{
+    load_gs(&u->e, to, CPU_AT(page_rip));
+    if (at) {
+        lea_base(&u->e, to, to, at, u->code64);
+    }
+}
+
+/* ---- the jump table ---- */
+
+static uint32_t jumps_at(const Unit *u, size_t field)
+{
+    return CPU_AT(jumps) + u->view * sizeof(JumpTable) + field;
+}
+
+void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at)
+{
+    Emit *e = &u->e;
+    Hole hit, poll;
+    uint8_t *out;
+
+    pext_gs(e, SCRATCH_B, SCRATCH_A, CPU_AT(jump_mask));
+    load_gs_index(e, SCRATCH_C, SCRATCH_B, jumps_at(u, offsetof(JumpTable, tag)));
+    lea_index(e, SCRATCH_C, SCRATCH_C, SCRATCH_A, 0, 0, true);
+    hit = jrcxz8(e);
+    out = e->at;
+    cold_add(u, miss, jmp32(e), at);
+    fill8(e, hit);
+    load_gs32(e, SCRATCH_C, CPU_AT(go));
+    poll = jrcxz8(e);
+    if (!e->full) {
+        *poll = out - e->at;
+    }
+}
+
+void emit_jump_hit(Unit *u)
+{
+    Emit *e = &u->e;
+
+    load_gs_index(e, SCRATCH_C, SCRATCH_B, jumps_at(u, offsetof(JumpTable, page)));
+    store_gs(e, CPU_AT(page_rip), SCRATCH_C);
+    jmp_gs_index(e, SCRATCH_B, jumps_at(u, offsetof(JumpTable, code)));
+}
+
+void emit_jump_far(Unit *u, int32_t at)
+{
+    emit_target(u, at, SCRATCH_A);
+    emit_jump_lookup(u, COLD_JUMPED, at);
+    emit_jump_hit(u);
+}
+
+/* ---- direct branches ---- */
+
+static void emit_link(Unit *u, int32_t at)
+{
+    Hole hole;
+
+    place_branch(u, 1);
+    hole = jmp32(&u->e);
+    if (to_entry(u, at)) {
+        fill32(&u->e, hole, u->entry);
+    } else {
+        cold_add(u, COLD_LINK, hole, at);
+    }
+}
+
+/* With a look at who wants us first. */
+static void emit_link_back(Unit *u, int32_t at)
+{
+    Emit *e = &u->e;
+    Hole wanted;
+
+    load_gs32(e, SCRATCH_C, CPU_AT(go));
+    wanted = jrcxz8(e);
+    emit_link(u, at);
+    fill8(e, wanted);
+    cold_add(u, COLD_RIP, jmp32(e), at);
+}
+
+static void emit_go(Unit *u, int32_t at)
+{
+    if (!in_page(at)) {
+        emit_jump_far(u, at);
+    } else if (at <= unit_now(u)->at) {
+        emit_link_back(u, at);
+    } else {
+        emit_link(u, at);
+    }
+}
+
+void emit_leave_next(Unit *u)
+{
+    if (u->garbage) {
+        recipe_run(u, u->recipe);
+        u->garbage = false;
+    }
+    emit_go(u, unit_next(u));
+}
+
+static void emit_jcc(Unit *u, const Insn *i)
+{
+    Emit *e = &u->e;
+    int32_t at = unit_next(u) + (int32_t)i->imm;
+
+    if (in_page(at) && at <= unit_now(u)->at) {
+        Hole over = jcc32(e, i->cc ^ 1);
+
+        emit_link_back(u, at);
+        fill32(e, over, e->at);
+    } else if (in_page(at)) {
+        place_branch(u, 2);
+        cold_add(u, COLD_LINK, jcc32(e, i->cc), at);
+    } else {
+        cold_add(u, COLD_JUMP, jcc32(e, i->cc), at);
+    }
+}
+
+/* ---- through registers, memory, the stack ---- */
+
+static void emit_target_operand(Unit *u, const Insn *i)
+{
+    const Operand *o = &i->operand[0];
+    Emit *e = &u->e;
+
+    if (o->kind == OPERAND_GPR) {
+        unsigned from = guest_reg(u, o->reg, SCRATCH_A);
+
+        if (o->size == 8) {
+            mov_rr(e, SCRATCH_A, from);
+        } else {
+            mov_rr32(e, SCRATCH_A, from);
+        }
+    } else {
+        emit_address(u, i, SCRATCH_A);
+        emit_check(u, o->size, false);
+        flags_settle(u, true);
+        load_pair(e, SCRATCH_A, SCRATCH_A, SCRATCH_B, MEM_DISP, o->size);
+    }
+    flags_settle(u, true);
+}
+
+static void emit_push_return(Unit *u, unsigned size)
+{
+    Emit *e = &u->e;
+
+    lea_base(e, SCRATCH_A, GUEST_SP, -(int32_t)size, u->code64);
+    emit_check(u, size, true);
+    flags_settle(u, true);
+    emit_target(u, unit_next(u), SCRATCH_C);
+    store_pair(e, SCRATCH_C, SCRATCH_A, SCRATCH_B, MEM_DISP, size);
+    lea_base(e, GUEST_SP, GUEST_SP, -(int32_t)size, u->code64);
+}
+
+static void emit_call_indirect(Unit *u, const Insn *i)
+{
+    emit_target_operand(u, i);
+    emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
+    store_gs(&u->e, CPU_AT(jump_slot), SCRATCH_B);
+    emit_push_return(u, i->opsize);
+    load_gs(&u->e, SCRATCH_B, CPU_AT(jump_slot));
+    emit_jump_hit(u);
+}
+
+static void emit_ret(Unit *u, const Insn *i)
+{
+    Emit *e = &u->e;
+    unsigned size = i->opsize, more = i->operand[0].kind == OPERAND_IMM ? (uint16_t)i->imm : 0;
+
+    if (u->code64) {
+        mov_rr(e, SCRATCH_A, GUEST_SP);
+    } else {
+        mov_rr32(e, SCRATCH_A, GUEST_SP);
+    }
+    emit_check(u, size, false);
+    flags_settle(u, true);
+    load_pair(e, SCRATCH_A, SCRATCH_A, SCRATCH_B, MEM_DISP, size);
+    emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
+    lea_base(e, GUEST_SP, GUEST_SP, size + more, u->code64);
+    emit_jump_hit(u);
+}
+
+static bool widths_fit(const Unit *u, const Insn *i)
+{
+    return i->opsize == (u->code64 ? 8 : 4) &&
+           (u->mode & MODE_STACK) >> MODE_STACK_SHIFT == (u->code64 ? 2 : 1);
+}
+
+bool emit_branch(Unit *u, bool *ends)
+{
+    const Insn *i = unit_now(u)->i;
+    bool relative = i->operand[0].kind == OPERAND_REL;
+
+    *ends = true;
+    if (!widths_fit(u, i) || (i->operand[0].kind == OPERAND_MEM && !segment_plain(u, i, false))) {
+        return false;
+    }
+    switch (i->op) {
+    case OP_JCC:
+        flags_settle(u, true);
+        emit_jcc(u, i);
+        *ends = false;
+        return true;
+    case OP_JMP:
+        flags_settle(u, true);
+        if (relative) {
+            emit_go(u, unit_next(u) + (int32_t)i->imm);
+        } else {
+            emit_target_operand(u, i);
+            emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
+            emit_jump_hit(u);
+        }
+        return true;
+    case OP_CALL:
+        if (relative) {
+            emit_push_return(u, i->opsize);
+            emit_go(u, unit_next(u) + (int32_t)i->imm);
+        } else {
+            emit_call_indirect(u, i);
+        }
+        return true;
+    case OP_RET:
+        emit_ret(u, i);
+        return true;
+    default:
+        return false;
+    }
+}

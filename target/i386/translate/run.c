@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Into translated code and back: entering, what it asks when the TLB misses, links, and the jump
+ * tables (docs/design/translator.md, "Blocks and links").
+ */
+#include "target/i386/rt/fpu.h"
+#include "target/i386/rt/walk.h"
+#include "target/i386/translate/unit.h"
+
+void trans_thread(Cpu *c)
+{
+    __asm__ volatile("wrgsbase %0" : : "r"(c)); /* nothing else of the process uses gs */
+}
+
+/* ---- jump tables ---- */
+
+static uint64_t jump_no_tag(unsigned slot)
+{
+    return slot ? 0 : -(uint64_t)2;
+}
+
+static void table_clear(JumpTable *t)
+{
+    for (unsigned slot = 0; slot < JUMP_SLOTS; slot++) {
+        t->tag[slot] = jump_no_tag(slot);
+    }
+    t->used = false;
+}
+
+void jump_flush(Cpu *c)
+{
+    for (unsigned v = 0; v < JUMP_VIEWS; v++) {
+        if (c->jumps[v].used) {
+            table_clear(&c->jumps[v]);
+        }
+    }
+}
+
+void jump_flush_page(Cpu *c, uint64_t linear)
+{
+    if (c->code_base) { /* tables hold rips */
+        jump_flush(c);
+        return;
+    }
+    for (unsigned v = 0; v < JUMP_VIEWS; v++) {
+        JumpTable *t = &c->jumps[v];
+
+        for (unsigned slot = 0; t->used && slot < JUMP_SLOTS; slot++) {
+            if (!((linear ^ -t->tag[slot]) >> 12)) {
+                t->tag[slot] = jump_no_tag(slot);
+            }
+        }
+    }
+}
+
+/* As PEXT does it. */
+static unsigned jump_slot(uint64_t rip)
+{
+    _Static_assert(JUMP_MASK == 0x31fe && JUMP_SLOTS == 1024, "the slot is made by hand");
+    return (rip >> 1 & 0xff) | (rip >> 12 & 3) << 8;
+}
+
+void jump_insert(Cpu *c, const Trans *t)
+{
+    unsigned slot = jump_slot(c->s.rip);
+    JumpTable *table = &c->jumps[c->view];
+
+    if (table->mode != c->mode || c->code_generation != c->code->generation) {
+        return;
+    }
+    table->tag[slot] = -c->s.rip;
+    table->page[slot] = c->s.rip - t->phys % GUEST_PAGE;
+    table->code[slot] = (uintptr_t)t->entry;
+    table->used = true;
+}
+
+/* ---- in ---- */
+
+/* Tables hold what is true of one mode and one filling of the cache. */
+static void tables_check(Cpu *c)
+{
+    JumpTable *table = &c->jumps[c->view];
+
+    if (unlikely(c->code_generation != c->code->generation)) {
+        for (unsigned v = 0; v < JUMP_VIEWS; v++) {
+            table_clear(&c->jumps[v]);
+        }
+        c->code_generation = c->code->generation;
+    }
+    if (unlikely(table->mode != c->mode)) {
+        table_clear(table);
+        table->mode = c->mode;
+    }
+}
+
+TransExit trans_run(Cpu *c, const Trans *t)
+{
+    tables_check(c);
+    c->page_rip = c->s.rip - t->phys % GUEST_PAGE;
+    c->entries++;
+    return c->code->enter(c, t->entry);
+}
+
+/* ---- what it asks ---- */
+
+static bool filled(Cpu *c, uint64_t linear, unsigned size, bool write)
+{
+    const TlbTable *t = c->tlb;
+    unsigned slot = tlb_slot(linear);
+
+    return tlb_hit(write ? t->write[slot] : t->read[slot], linear, size);
+}
+
+bool trans_fill(Cpu *c, uint64_t linear, uint32_t info)
+{
+    unsigned size = info >> 16 & 0xff;
+    bool write = info >> 24, live = c->fpu_live;
+    Walk w;
+
+    c->fills++;
+    if (linear % GUEST_PAGE + size > GUEST_PAGE ||
+        (c->code_size == CODE_64 && !canonical(c, linear))) {
+        return false;
+    }
+    walk(c, linear, write ? ACCESS_WRITE : ACCESS_READ, &w);
+    tlb_fill(c, c->view, linear, &w, phys_page(c, w.phys));
+    if (live) {
+        fpu_live(c);
+    }
+    return filled(c, linear, size, write) && !c->block_break &&
+           c->code_generation == c->code->generation;
+}

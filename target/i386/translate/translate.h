@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Binary translation: guest instructions become host code that does the same (docs/design/
+ * translator.md). While such code runs
+ *
+ *     rax rdx rbx rsi rdi r12 to r15   are the guest's registers of these names,
+ *     r8 r9 r10                        are the guest's rSP, rBP and rCX,
+ *     rbp r11 rcx                      are scratch: linear address, addend, difference,
+ *     rsp                              is the host's stack, gs the Cpu,
+ *     EFLAGS                           are the guest's arithmetic flags at every boundary,
+ *
+ * and r8 to r11 of the guest are in Cpu.s.gpr. Whatever is out of the ordinary (devices, page
+ * crossings, code that is written to, host faults) leaves translated code in front of the
+ * instruction, with the whole state in Cpu.s, and the interpreter runs that one.
+ *
+ * Part of the run-time library: general registers only, no calls outside.
+ */
+#pragma once
+#include "target/i386/rt/block.h"
+
+/* Why translated code came back. */
+typedef enum TransExit {
+    TRANS_LOOKUP,   /* go on at s.rip                                                          */
+    TRANS_LINK,     /* ... and the branch at Cpu.exit_site may go there directly               */
+    TRANS_BREAK,    /* a handler said so: go on at next_rip                                    */
+    TRANS_ONE,      /* the interpreter is to run the instruction at s.rip                      */
+    TRANS_INDIRECT, /* ... a branch, and to remember where it went                             */
+    TRANS_JUMP,     /* go on at s.rip, and remember the way                                    */
+} TransExit;
+
+/* Where a host instruction may fault that is the guest's own. */
+typedef struct TransFault {
+    uint32_t from, to; /* offsets in the cache              */
+    uint32_t at;       /* of the guest instruction in its page */
+} TransFault;
+
+typedef struct Trans {
+    CodeKill kill; /* first: on the page's list; makes the entry lead out */
+    uint64_t phys; /* of the first byte                                   */
+    uint32_t mode, version;
+    CodePage *page;
+    const uint8_t *entry; /* where other code jumps to, executable view          */
+    uint32_t from, to;    /* offsets in the cache                                */
+    uint16_t insns, faults;
+    struct Trans *chain; /* same bucket */
+    TransFault fault[];
+} Trans;
+
+/* A call from translated code: what the shared routine needs to know. */
+enum { TRANS_BUCKETS = 1 << 14, TRANS_COUNT = 1 << 17, UNIT_MAX = 96 };
+
+typedef struct TransFigures {
+    _Atomic uint64_t units, insns, guest_bytes, host_bytes, kills, flushes;
+} TransFigures;
+
+/* One for a machine, shared by its vCPUs. All memory is the engine's. */
+typedef struct CodeCache {
+    uint8_t *write;     /* one memory, two mappings */
+    const uint8_t *run; /* ... the executable one   */
+    uint32_t size, used, fixed;
+    uint8_t *data; /* Trans records */
+    uint32_t data_size, data_used;
+    _Atomic uint32_t lock;
+    _Atomic uint64_t generation; /* raised, with the world stopped, when all was thrown away */
+    struct Trans *_Atomic bucket[TRANS_BUCKETS];
+    struct Trans *by_address[TRANS_COUNT]; /* ascending */
+    _Atomic uint32_t count;
+    TransFigures figures;
+
+    /* The shared routines (entry.c), executable view. */
+    uint32_t (*enter)(Cpu *c, const void *code);
+    const uint8_t *fill, *call, *call_last, *fpu;
+    const uint8_t *leave_rip, *leave_link, *leave_one, *leave_indirect, *leave_jump;
+} CodeCache;
+
+/* Lay out the cache in memory of the engine and write the shared routines. size: at least 1 MB. */
+void trans_init(CodeCache *cache, uint8_t *write, const uint8_t *run, uint32_t size, uint8_t *data,
+                uint32_t data_size);
+
+/* The code for a block, made if need be. NULL: there is none now: its first instruction is not one
+ * that is translated, or the page changed, or the cache was full and is now empty. */
+const Trans *trans_find(Cpu *c, const Block *b);
+
+/* This thread runs that CPU now: host gs. */
+void trans_thread(Cpu *c);
+
+/* Enter at a unit and stay until something is wanted; then s and the rest are up to date. */
+TransExit trans_run(Cpu *c, const Trans *t);
+
+/* Make the branch that came back lead to t from now on, where that is sound. */
+void trans_link(Cpu *c, const Trans *t);
+
+/* Remember where a rip leads in the present mode. */
+void jump_insert(Cpu *c, const Trans *t);
+
+/* Forget all of them: the view's translations changed. page: those in one page. */
+void jump_flush(Cpu *c);
+void jump_flush_page(Cpu *c, uint64_t linear);
+
+/* For the signal handler: is that host address in the cache, and what of? Async-signal-safe. false:
+ * not an instruction that may fault. *leave: where to go on, with `at` in ecx. */
+bool trans_fault(const CodeCache *cache, uintptr_t host, uint32_t *at, uintptr_t *leave);
+
+/* Throw all away; the world stands still. */
+void trans_flush(CodeCache *cache);

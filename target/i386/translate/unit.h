@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside the translator: one unit, a run of instructions of one page that is entered at its top, in
+ * the making. Branches out of it may be anywhere in it.
+ */
+#pragma once
+#include "target/i386/decode/table.h"
+#include "target/i386/translate/asm.h"
+#include "target/i386/translate/encode.h"
+#include "target/i386/translate/translate.h"
+
+enum {
+    SCRATCH_A = H_BP,
+    SCRATCH_B = H_R11,
+    SCRATCH_C = H_CX,
+    GUEST_SP = H_R8,
+    GUEST_BP = H_R9,
+    GUEST_CX = H_R10
+};
+
+/* Pieces that stand behind the unit, out of the way. */
+typedef enum ColdKind {
+    COLD_FILL,     /* the TLB missed: fill, go back to try again                 */
+    COLD_LINK,     /* leave for an address in this page; the branch may be patched */
+    COLD_RIP,      /* leave for an address in this page                          */
+    COLD_JUMP,     /* go to another page                                         */
+    COLD_JUMPED,   /* leave for another page and remember the way                */
+    COLD_ONE,      /* the interpreter runs the instruction                       */
+    COLD_INDIRECT, /* ... and remembers where it went                            */
+    COLD_FPU,      /* the guest's FPU is not in the host's registers             */
+} ColdKind;
+
+typedef struct Cold {
+    Hole hole;
+    const uint8_t *back; /* COLD_FILL, COLD_FPU */
+    int32_t at;          /* page offset: of the instruction, or where to go */
+    uint8_t kind, size;
+    bool write;
+    int16_t recipe; /* run before anything else; -1: flags are right */
+} Cold;
+
+typedef struct UnitInsn {
+    const Insn *i;
+    uint16_t at; /* offset in the page */
+} UnitInsn;
+
+enum { COLD_MAX = UNIT_MAX * 4 };
+
+typedef struct Unit {
+    Emit e;
+    Cpu *c;
+    CodeCache *cache;
+    UnitInsn insn[UNIT_MAX];
+    unsigned count, now; /* instructions; the one in work */
+    Cold cold[COLD_MAX];
+    unsigned colds;
+    TransFault fault[UNIT_MAX];
+    unsigned faults;
+    uint32_t mode;
+    uint8_t view;
+    bool code64, fpu_known; /* fpu_known: in the host's registers from here on */
+    /* Which instruction of the unit would give the present flags if it were run again, its operands
+     * being what they were: then a check may overwrite them. -1: none. */
+    int recipe;
+    bool garbage;           /* a check has overwritten them; there is a recipe */
+    uint8_t *entry, *stale; /* stale: where the entry leads when the page's code changes */
+} Unit;
+
+/* ---- the parts ---- */
+
+static inline const UnitInsn *unit_now(const Unit *u)
+{
+    return &u->insn[u->now];
+}
+
+static inline int32_t unit_next(const Unit *u)
+{
+    return unit_now(u)->at + unit_now(u)->i->len;
+}
+
+/* flags.c: what happens to flags */
+bool recipe_possible(const Insn *i);
+/* The checks of the instruction in work are done: have the flags right if they matter to it or
+ * behind it, or if a host fault may show them. */
+void flags_settle(Unit *u, bool faults);
+/* After the instruction in work has changed registers and flags. */
+void recipe_follow(Unit *u);
+/* Run it: flags are then what they were. */
+void recipe_run(Unit *u, int recipe);
+
+/* memory.c. After the check rbp + r11 - 12 is the host address; flags_settle() comes next. */
+void emit_address(Unit *u, const Insn *i, unsigned to); /* linear, to rbp or elsewhere */
+void emit_offset(Unit *u, const Insn *i, unsigned to);  /* without segment base: LEA */
+void emit_check(Unit *u, unsigned size, bool write);    /* rbp: linear */
+enum { MEM_DISP = -12 };
+
+/* The guest's register in a host register; loads r8 to r11 to the scratch given. */
+unsigned guest_reg(Unit *u, unsigned reg, unsigned scratch);
+static inline bool in_frame(unsigned reg)
+{
+    return reg >= 8 && reg < 12;
+}
+extern const uint8_t host_of[16]; /* HOST_NONE: in the frame */
+
+/* May the operand be reached without looking at its segment? */
+bool segment_plain(const Unit *u, const Insn *i, bool write);
+
+/* copy.c: the guest's instruction on mapped operands. false: not this one */
+bool emit_copy(Unit *u);
+/* call.c: the interpreter's function; last: the unit ends here */
+void emit_call(Unit *u, bool last);
+/* stack.c: false: not this one */
+bool emit_stack(Unit *u);
+bool does_nothing(const Insn *i);
+/* flow.c: true: it was a branch, and emitted. */
+bool emit_branch(Unit *u, bool *ends);
+void emit_leave_next(Unit *u); /* go on behind the instruction in work */
+/* rbp: rip wanted. Leaves to at, of kind, when it is not known. */
+void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at);
+void emit_jump_hit(Unit *u);
+void emit_jump_far(Unit *u, int32_t at);            /* all of it, to a page offset */
+void emit_target(Unit *u, int32_t at, unsigned to); /* rip of a page offset */
+
+/* unit.c */
+void unit_gather(Unit *u, const Block *b);
+void unit_emit(Unit *u);
+Cold *cold_add(Unit *u, ColdKind kind, Hole hole, int32_t at);
+void unit_fault_begin(Unit *u);
+void unit_fault_end(Unit *u);
+void emit_call_routine(Unit *u, const uint8_t *routine); /* executable view */
+void emit_jmp_routine(Unit *u, const uint8_t *routine);
+
+/* entry.c: writes the shared routines; bytes that they take. */
+uint32_t trans_routines(CodeCache *cache);
+
+/* run.c: called from translated code when the TLB has no entry. info: size << 16, write << 24.
+ * false: the interpreter must run the instruction. Raises #PF. */
+bool trans_fill(Cpu *c, uint64_t linear, uint32_t info);
