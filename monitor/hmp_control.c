@@ -142,7 +142,8 @@ static bool trace_event(Hmp *h, Error **err)
     if (strcmp(state, "on") && strcmp(state, "off")) {
         return error_set(err, "%s is not on or off", state);
     }
-    return trace_switch(name, !strcmp(state, "on"), err);
+    return qmp_trace_event_set_state(
+        h->m, &(TraceEventSetStateArgs){.name = name, .enable = !strcmp(state, "on")}, err);
 }
 
 static void complete_trace(Hmp *h, HmpWords *words)

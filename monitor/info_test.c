@@ -154,3 +154,42 @@ TEST("hmp: log sets exactly these items, and none when one is wrong; logfile lea
     check_has(ask(&h, "trace-event pic.take maybe"), "Error: maybe is not on or off\n");
     desk_free(&h);
 }
+
+TEST("hmp: queries that QMP has, in words")
+{
+    Hmp h = pc_desk();
+
+    h.m->config.name = g_strdup("guinea pig");
+    check_str(ask(&h, "info name"), "guinea pig\n");
+    check_str(ask(&h, "info uuid"), "00000000-0000-0000-0000-000000000000\n");
+    check_str(ask(&h, "info memory_size_summary"), "base memory: 67108864\nplugged memory: 0\n");
+    check_has(ask(&h, "info kvm"), "kvm support: ");
+    check_has(ask(&h, "info cpus"), "* CPU #0: thread_id=");
+    check_has(ask(&h, "info pci"), "  Bus  0, device   1, function 0:\n"
+                                   "    ISA bridge: PCI device 8086:7000\n");
+    check_has(ask(&h, "info trace-events pic.*"), "pic.take : state 0\n");
+    check_has(ask(&h, "info trace-events nix"), "Error: ");
+    check_str(ask(&h, "info chardev"), "");
+    desk_free(&h);
+}
+
+TEST("hmp: devices and objects come, show their properties, and go")
+{
+    Hmp h = pc_desk();
+    size_t from;
+
+    check_str(ask(&h, "device_add pci-testdev,id=mine"), "");
+    check_has(ask(&h, "info pci"), "      id \"mine\"\n");
+    check_has(ask(&h, "info qtree"), "dev: pci-testdev, id \"mine\"\n");
+    g_auto(GStrv) ids = hmp_complete(&h, "device_del mi", &from);
+    check_str(ids[0], "mine");
+    check_has(ask(&h, "device_add pci-testdv"), "did you mean pci-testdev?");
+    check_str(ask(&h, "device_add"), "Error: driver is missing\n");
+    check_has(ask(&h, "device_del nix"), "Error: there is no device nix\n");
+    check_str(ask(&h, "object_add memory-backend-ram,id=more,size=1M"), "");
+    check_str(ask(&h, "qom-get /objects/more size"), "1048576\n");
+    check_has(ask(&h, "qom-set /objects/more size 5"), "Error: ");
+    check_str(ask(&h, "object_del more"), "");
+    check_has(ask(&h, "qom-get /objects/more size"), "Error: ");
+    desk_free(&h);
+}
