@@ -25,6 +25,9 @@ bool qmp_stop(Machine *m, Error **err)
 
 bool qmp_cont(Machine *m, Error **err)
 {
+    if (machine_state(m) == MACHINE_SAVING) {
+        return error_set(err, "the machine's memory is being written to a file");
+    }
     return machine_resume(m, err);
 }
 

@@ -255,6 +255,7 @@ static void monitors_finalize(Object *obj)
 {
     Monitors *all = (Monitors *)obj;
 
+    dump_free(all->dump);
     all->machine->events = NULL;
     machine_unlisten_all(all->machine, obj);
     timer_set(&all->timer, -1);

@@ -4,6 +4,8 @@
 #include "monitor/monitor.h"
 #include "softmmu/run/machine_impl.h"
 
+typedef struct Dump Dump; /* cmd_dump.c */
+
 typedef struct Monitors {
     Object obj; /* /machine/monitors, the parent of all */
     EventSink sink;
@@ -14,6 +16,7 @@ typedef struct Monitors {
     GSource *source;       /* brings them to the loop */
     GPtrArray *limits;     /* Limit *: events that were sent within the last second */
     Timer timer;           /* when the next of them ends */
+    Dump *dump; /* the last one, NULL: there was none */
     unsigned next_id;
     bool delivering, running;
 } Monitors;
@@ -27,3 +30,5 @@ void monitor_event(Monitor *mon, struct json_object *message);
 GSource *source_new(Machine *m, GSourceFunc fn, void *opaque);
 void source_wake(GSource *source);
 void source_free(GSource *source);
+
+void dump_free(Dump *d); /* waits for its thread */

@@ -16,7 +16,7 @@ static const char *const state_names[] = {
     [MACHINE_PAUSED] = "paused",       [MACHINE_SUSPENDED] = "suspended",
     [MACHINE_SHUTDOWN] = "shutdown",   [MACHINE_CRASHED] = "guest-panicked",
     [MACHINE_IO_ERROR] = "io-error",   [MACHINE_INTERNAL_ERROR] = "internal-error",
-    [MACHINE_DEBUG] = "debug",
+    [MACHINE_DEBUG] = "debug",         [MACHINE_SAVING] = "save-vm",
 };
 
 const char *machine_state_name(MachineState state)

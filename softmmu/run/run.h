@@ -24,6 +24,7 @@ typedef enum {
     MACHINE_IO_ERROR,
     MACHINE_INTERNAL_ERROR,
     MACHINE_DEBUG,
+    MACHINE_SAVING, /* its memory is being written to a file */
 } MachineState;
 
 /* Why the machine ends, in the monitor's words (ShutdownCause). */
