@@ -48,18 +48,28 @@ static bool backend_check(const MemoryBackend *b, Error **err)
     return true;
 }
 
+static void advise(const MemoryBackend *b, const Ram *ram)
+{
+    /* a kernel without KSM refuses the first: no harm */
+    madvise(ram->host, ram->size, b->merge ? MADV_MERGEABLE : MADV_UNMERGEABLE);
+    madvise(ram->host, ram->size, b->dump ? MADV_DODUMP : MADV_DONTDUMP);
+}
+
+static bool advice_changed(Object *obj, Error **err)
+{
+    MemoryBackend *b = (MemoryBackend *)obj;
+
+    advise(b, b->ram);
+    return true;
+}
+
 /* What is the same once it is mapped. */
 static bool backend_finish(MemoryBackend *b, Ram *ram, Error **err)
 {
     if (!ram) {
         return false;
     }
-    if (b->merge) {
-        madvise(ram->host, ram->size, MADV_MERGEABLE); /* a kernel without KSM refuses: no harm */
-    }
-    if (!b->dump) {
-        madvise(ram->host, ram->size, MADV_DONTDUMP);
-    }
+    advise(b, ram);
     if (b->prealloc && madvise(ram->host, ram->size, MADV_POPULATE_WRITE)) {
         error_errno(err, errno, "%s: cannot allocate %" PRIu64 " bytes now", b->obj.name, b->size);
         ram_unref(ram);
@@ -78,8 +88,10 @@ static const Prop backend_props[] = {
     PROP(MemoryBackend, prealloc, false, "allocate all of it at once"),
     PROP_AS(MemoryBackend, "prealloc-threads", prealloc_threads, 1, "accepted; the kernel does it",
             .min = 1, .max = 1024),
-    PROP(MemoryBackend, merge, true, "let the kernel merge equal pages"),
-    PROP(MemoryBackend, dump, true, "include it in core dumps"),
+    PROP(MemoryBackend, merge, true, "let the kernel merge equal pages", .live = true,
+         .changed = advice_changed),
+    PROP(MemoryBackend, dump, true, "include it in core dumps", .live = true,
+         .changed = advice_changed),
     PROP_ENUM(MemoryBackend, policy, 0, policies, "NUMA policy"),
     PROP_END,
 };
