@@ -9,7 +9,10 @@
 #include "hw/firmware/boot_impl.h"
 #include "softmmu/run/board.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { ROM_UNIT = 512, ROM_LENGTH = 2, ROM_MAX = 128 * 1024 };
 
@@ -48,6 +51,22 @@ GBytes *boot_read(const char *path, const char *what, Error **err)
     return g_bytes_new_take(data, n);
 }
 
+void boot_item(FwCfg *f, uint16_t key, const char *path, GBytes *bytes, size_t from)
+{
+    size_t size = g_bytes_get_size(bytes) - from;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+
+    if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode)) {
+        fw_cfg_backed(f, key, fd, from, size);
+        return;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    fw_cfg_take(f, key, g_bytes_new_from_bytes(bytes, from, size));
+}
+
 bool boot_kernel(Machine *m, FwCfg *f, BootMemory memory, Error **err)
 {
     const MachineConfig *c = machine_config(m);
@@ -62,7 +81,7 @@ bool boot_kernel(Machine *m, FwCfg *f, BootMemory memory, Error **err)
     if (!(bytes = boot_read(c->kernel, "kernel", err))) {
         return false;
     }
-    KernelFile k = {.path = c->kernel};
+    KernelFile k = {.path = c->kernel, .bytes = bytes};
 
     k.data = g_bytes_get_data(bytes, &k.size);
     return boot_is_multiboot(&k) ? boot_multiboot(m, f, &k, memory, err)

@@ -7,6 +7,7 @@ typedef struct KernelFile {
     const char *path;
     const uint8_t *data;
     size_t size;
+    GBytes *bytes; /* of data */
 } KernelFile;
 
 enum { BOOT_MB = 1 << 20, BOOT_FIRMWARE_TABLES = 1 << 20 };
@@ -31,6 +32,10 @@ static inline uint16_t kernel_u16(const KernelFile *k, size_t at)
 bool boot_is_multiboot(const KernelFile *k);
 bool boot_multiboot(Machine *m, FwCfg *f, const KernelFile *k, BootMemory memory, Error **err);
 bool boot_linux(Machine *m, FwCfg *f, const KernelFile *k, BootMemory memory, Error **err);
+
+/* The file's bytes from there on as an item of fw_cfg: read anew when they are wanted, unless the
+ * file is a pipe or the like. */
+void boot_item(FwCfg *f, uint16_t key, const char *path, GBytes *bytes, size_t from);
 
 /* The bytes of a file; what names it in the message. NULL: see err. */
 GBytes *boot_read(const char *path, const char *what, Error **err);

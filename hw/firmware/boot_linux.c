@@ -128,7 +128,7 @@ static bool add_initrd(Machine *m, FwCfg *f, const KernelFile *k, Plan *p, BootM
     const char *path = machine_config(m)->initrd;
     uint64_t top = p->version >= 0x203 ? kernel_u32(k, INITRD_MAX) : INITRD_MAX_OLD;
     uint64_t kernel_end = p->kernel_at + (k->size - p->setup_size);
-    GBytes *bytes;
+    g_autoptr(GBytes) bytes = NULL;
 
     if (!path) {
         return true;
@@ -143,7 +143,6 @@ static bool add_initrd(Machine *m, FwCfg *f, const KernelFile *k, Plan *p, BootM
 
     top = MIN(top + 1, MAX(memory.below, BOOT_FIRMWARE_TABLES) - BOOT_FIRMWARE_TABLES);
     if (size > top || ((top - size) & ~(PAGE - 1ull)) < kernel_end) {
-        g_bytes_unref(bytes);
         error_set(err, "initrd %s (%" PRIu64 " bytes) does not fit into memory beside the kernel",
                   path, size);
         return error_hint(err, "give the machine more with -m");
@@ -153,7 +152,7 @@ static bool add_initrd(Machine *m, FwCfg *f, const KernelFile *k, Plan *p, BootM
     set32(p, RAMDISK_SIZE, size);
     fw_cfg_number(f, FW_CFG_INITRD_ADDR, p->initrd_at, 4);
     fw_cfg_number(f, FW_CFG_INITRD_SIZE, size, 4);
-    fw_cfg_take(f, FW_CFG_INITRD_DATA, bytes);
+    boot_item(f, FW_CFG_INITRD_DATA, path, bytes, 0);
     return true;
 }
 
@@ -166,7 +165,7 @@ static void publish(FwCfg *f, const KernelFile *k, const Plan *p, const char *cm
     fw_cfg_item(f, FW_CFG_SETUP_DATA, p->setup, p->setup_size);
     fw_cfg_number(f, FW_CFG_KERNEL_ADDR, p->kernel_at, 4);
     fw_cfg_number(f, FW_CFG_KERNEL_SIZE, rest, 4);
-    fw_cfg_item(f, FW_CFG_KERNEL_DATA, k->data + p->setup_size, rest);
+    boot_item(f, FW_CFG_KERNEL_DATA, k->path, k->bytes, p->setup_size);
     fw_cfg_number(f, FW_CFG_CMDLINE_ADDR, p->cmdline_at, 4);
     fw_cfg_number(f, FW_CFG_CMDLINE_SIZE, p->cmdline_size, 4);
     fw_cfg_item(f, FW_CFG_CMDLINE_DATA, cmdline, p->cmdline_size);

@@ -10,7 +10,9 @@
 #include "softmmu/run/machine.h"
 #include "util/trace.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SELECT = 0, DATA = 1, DMA = 4, PORT = 0x510 };
 enum { NAME_MAX_ = 55, FILES_MAX = 0x100, CHUNK = 4096 };
@@ -25,10 +27,16 @@ typedef struct Item {
     GBytes *(*make)(Machine *m);
 } Item;
 
+typedef struct Backed { /* part of a file of the host's */
+    int fd;
+    uint64_t from, size;
+} Backed;
+
 struct FwCfg {
     Device dev;
     Region ports, dma;
     GHashTable *numbered; /* key -> GBytes */
+    GHashTable *backed;   /* key -> Backed; these go first */
     GPtrArray *files;     /* Item *, sorted by name once the directory was made */
     GPtrArray *boot;      /* Boot *, sorted by index */
     void (*last)(Machine *m);
@@ -59,6 +67,20 @@ typedef struct DmaRequest { /* in guest memory, big-endian */
 void fw_cfg_take(FwCfg *f, uint16_t key, GBytes *bytes)
 {
     g_hash_table_insert(f->numbered, GUINT_TO_POINTER((guint)key), bytes);
+}
+
+void fw_cfg_backed(FwCfg *f, uint16_t key, int fd, uint64_t from, uint64_t size)
+{
+    Backed *b = g_new(Backed, 1);
+
+    *b = (Backed){fd, from, size};
+    g_hash_table_insert(f->backed, GUINT_TO_POINTER((guint)key), b);
+}
+
+static void backed_free(void *opaque)
+{
+    close(((Backed *)opaque)->fd);
+    g_free(opaque);
 }
 
 void fw_cfg_item(FwCfg *f, uint16_t key, const void *data, size_t n)
@@ -233,11 +255,23 @@ void fw_cfg_each(FwCfg *f, void (*each)(const char *name, size_t bytes, void *op
     }
 }
 
-static const uint8_t *item_bytes(FwCfg *f, size_t *n)
+/* What is selected: bytes of ours, or of a file. */
+typedef struct Source {
+    const uint8_t *data;
+    const Backed *file;
+    uint64_t size;
+} Source;
+
+static Source selected(FwCfg *f)
 {
     guint file = f->key - FW_CFG_FILES;
     GBytes *bytes = NULL;
+    const Backed *backed = g_hash_table_lookup(f->backed, GUINT_TO_POINTER((guint)f->key));
+    gsize n = 0;
 
+    if (backed) {
+        return (Source){NULL, backed, backed->size};
+    }
     if (f->key == FW_CFG_DIRECTORY || f->key >= FW_CFG_FILES) {
         complete(f);
     }
@@ -246,8 +280,30 @@ static const uint8_t *item_bytes(FwCfg *f, size_t *n)
     } else {
         bytes = g_hash_table_lookup(f->numbered, GUINT_TO_POINTER((guint)f->key));
     }
-    *n = 0;
-    return bytes ? g_bytes_get_data(bytes, n) : NULL;
+    const uint8_t *data = bytes ? g_bytes_get_data(bytes, &n) : NULL;
+
+    return (Source){data, NULL, n};
+}
+
+/* Behind its end there are zeros; and where a file has become shorter. */
+static void source_read(const Source *s, uint64_t offset, uint8_t *to, size_t n)
+{
+    size_t have = offset < s->size ? MIN(s->size - offset, n) : 0, done = 0;
+
+    memset(to, 0, n);
+    if (s->data) {
+        memcpy(to, s->data + offset, have);
+        return;
+    }
+    while (s->file && done < have) {
+        ssize_t got =
+            pread(s->file->fd, to + done, have - done, (off_t)(s->file->from + offset + done));
+
+        if (got <= 0 && !(got < 0 && errno == EINTR)) {
+            return;
+        }
+        done += got > 0 ? (size_t)got : 0;
+    }
 }
 
 /* ---- registers ---- */
@@ -260,16 +316,17 @@ static void select_item(FwCfg *f, uint16_t key)
 
 static MemResult ports_read(FwCfg *f, Io *io)
 {
-    size_t n;
+    uint8_t byte;
 
     io->value = 0;
     if (io->offset != DATA || io->size != 1) {
         return MEM_OK;
     }
-    const uint8_t *data = item_bytes(f, &n);
+    Source s = selected(f);
 
-    io->value = f->offset < n ? data[f->offset] : 0;
-    f->offset += !io->by.debug && f->offset < n;
+    source_read(&s, f->offset, &byte, 1);
+    io->value = byte;
+    f->offset += !io->by.debug && f->offset < s.size;
     f->dev.quiet = true;
     return MEM_OK;
 }
@@ -282,32 +339,26 @@ static MemResult ports_write(FwCfg *f, Io *io)
     return MEM_OK;
 }
 
-/* Behind an item's end there are zeros. False: there is no memory. */
+/* False: there is no memory. */
 static bool copy_out(FwCfg *f, uint64_t to, uint32_t length)
 {
-    static const uint8_t zeros[CHUNK];
+    uint8_t chunk[CHUNK];
     AddressSpace *as = machine_space(f->dev.machine);
-    size_t n;
-    const uint8_t *data = item_bytes(f, &n);
-    uint32_t have = f->offset < n ? MIN(n - f->offset, length) : 0;
+    Source s = selected(f);
 
-    if (have && mem_write(as, (Access){0}, to, data + f->offset, have) != MEM_OK) {
-        return false;
-    }
-    f->offset += have;
-    for (uint32_t done = have, step; done < length; done += step) {
+    for (uint32_t done = 0, step; done < length; done += step) {
         step = MIN(length - done, CHUNK);
-        if (mem_write(as, (Access){0}, to + done, zeros, step) != MEM_OK) {
+        source_read(&s, f->offset, chunk, step);
+        if (mem_write(as, (Access){0}, to + done, chunk, step) != MEM_OK) {
             return false;
         }
+        f->offset += f->offset < s.size ? MIN(s.size - f->offset, step) : 0;
     }
     return true;
 }
 
 static uint32_t dma_carry_out(FwCfg *f, uint32_t control, uint32_t length, uint64_t address)
 {
-    size_t n;
-
     if (control & DMA_SELECT) {
         select_item(f, control >> 16);
     }
@@ -318,8 +369,9 @@ static uint32_t dma_carry_out(FwCfg *f, uint32_t control, uint32_t length, uint6
         return DMA_ERROR;
     }
     if (control & DMA_SKIP) {
-        item_bytes(f, &n);
-        f->offset = MIN((uint64_t)f->offset + length, MAX(n, f->offset));
+        uint64_t end = MAX(selected(f).size, f->offset);
+
+        f->offset = MIN((uint64_t)f->offset + length, end);
     }
     return 0;
 }
@@ -407,6 +459,7 @@ static void fw_cfg_init(Object *obj)
     FwCfg *f = (FwCfg *)obj;
 
     f->numbered = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_bytes_unref);
+    f->backed = g_hash_table_new_full(NULL, NULL, NULL, backed_free);
     f->files = g_ptr_array_new_with_free_func(item_free);
     f->boot = g_ptr_array_new_with_free_func(boot_free);
     fw_cfg_item(f, FW_CFG_SIGNATURE, "QEMU", 4);
@@ -418,6 +471,7 @@ static void fw_cfg_finalize(Object *obj)
     FwCfg *f = (FwCfg *)obj;
 
     g_hash_table_unref(f->numbered);
+    g_hash_table_unref(f->backed);
     g_ptr_array_unref(f->files);
     g_ptr_array_unref(f->boot);
 }
@@ -439,6 +493,7 @@ static const StateField fw_cfg_state[] = {
     STATE(FwCfg, dma_address),
     STATE_SKIP(FwCfg, ports, "config"),
     STATE_SKIP(FwCfg, dma, "config"),
+    STATE_SKIP(FwCfg, backed, "config"),
     STATE_SKIP(FwCfg, numbered, "config"),
     STATE_SKIP(FwCfg, files, "config"),
     STATE_SKIP(FwCfg, boot, "config"),

@@ -45,6 +45,10 @@ void fw_cfg_item(FwCfg *f, uint16_t key, const void *data, size_t n);
 void fw_cfg_number(FwCfg *f, uint16_t key, uint64_t value, unsigned size);
 void fw_cfg_take(FwCfg *f, uint16_t key, GBytes *bytes); /* not copied; takes the reference */
 
+/* ... or a part of a file of the host's, read when firmware asks for it, so that it is not kept in
+ * memory: up to 4 GiB; takes fd. */
+void fw_cfg_backed(FwCfg *f, uint16_t key, int fd, uint64_t from, uint64_t size);
+
 /* A file: name of at most 55 characters, a second one of that name replaces the first. False: the
  * name is too long, or there are too many. */
 bool fw_cfg_file(FwCfg *f, const char *name, const void *data, size_t n, Error **err);

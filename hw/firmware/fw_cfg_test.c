@@ -3,7 +3,9 @@
 #include "tests/lib/board.h"
 #include "tests/lib/test.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SELECT = 0x510, DATA = 0x511, DMA = 0x514, REQUEST = 0x1000, TO = 0x2000 };
 
@@ -137,4 +139,25 @@ TEST("fw_cfg: the boot order is a list of paths by index; an index is given once
     check_str(error_text(err), "bootindex 7 is taken by /second");
     error_free(err);
     check_str(g_bytes_get_data(fw_cfg_find(f, "bootorder"), NULL), "/first\n/second");
+}
+
+TEST(
+    "fw_cfg: part of a file is read when it is wanted; where the file has become shorter are zeros")
+{
+    Board *b = board_new();
+    FwCfg *f = device(b);
+    g_autofree char *path = NULL;
+    int fd = g_file_open_tmp("fw_cfg_XXXXXX", &path, NULL);
+
+    check(write(fd, "0123456789", 10), 10);
+    fw_cfg_backed(f, FW_CFG_KERNEL_DATA, open(path, O_RDONLY), 3, 5);
+    check(dma(b, FW_CFG_KERNEL_DATA << 16 | 8 | 2, 6, TO), 0);
+    check(mem_get(b, TO, 6), 0x3736353433);
+    select_key(b, FW_CFG_KERNEL_DATA);
+    check(inb(b, DATA), '3');
+    check(ftruncate(fd, 5), 0);
+    check(inb(b, DATA), '4');
+    check(inb(b, DATA), 0);
+    close(fd);
+    unlink(path);
 }

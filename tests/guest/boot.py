@@ -126,6 +126,8 @@ def linux_amd64_smp(binary):
         check(guest.run('cat /sys/devices/system/cpu/online'), '0-1', 'the CPUs online')
         out = guest.run('for i in 1 2 3 4; do taskset 2 echo ran; done | sort | uniq -c')
         check(out.split(), ['4', 'ran'], 'what ran on the second CPU')
+        resident = resident_beside_ram(guest.process.pid)
+        check(resident < 40, True, f'{resident} MB resident beside the guest\'s RAM below 40')
         power_off(guest)
 
 
