@@ -12,7 +12,7 @@
  * looking and checked by the kernel before sleeping, so no kick is lost. While guest code runs a
  * POSIX timer, whose signal kicks from its handler, stands for the clock of the vCPU; all other
  * signals are blocked here. An idle vCPU sleeps until its clock's next timer and wakes nobody.
- * Not modelled: INIT held back in SMM, MWAIT's break on masked interrupts.
+ * Not modelled: MWAIT's break on masked interrupts.
  */
 #include "accel/common/vcpu_impl.h"
 #include "softmmu/run/run.h"
@@ -202,16 +202,28 @@ static bool steps_quietly(Vcpu *cpu)
     return true;
 }
 
+/* In SMM an INIT waits for RSM. */
+static bool init_comes(Vcpu *cpu, uint32_t events)
+{
+    X86State *s = cpu->state;
+    bool comes = events & VCPU_INIT || (s && s->init_pending);
+
+    if (comes) {
+        atomic_fetch_and(&cpu->events, ~VCPU_INIT);
+        if (s) {
+            s->init_pending = s->smm;
+        }
+    }
+    return comes && !(s && s->smm);
+}
+
 static void take_events(Vcpu *cpu)
 {
     const AccelClass *engine = vcpu_engine(cpu);
     uint32_t e = atomic_load(&cpu->events);
 
-    if (e & VCPU_INIT) {
-        atomic_fetch_and(&cpu->events, ~VCPU_INIT);
-        if (engine->init) {
-            engine->init(cpu);
-        }
+    if (init_comes(cpu, e) && engine->init) {
+        engine->init(cpu);
     }
     if (e & VCPU_SIPI) {
         atomic_fetch_and(&cpu->events, ~VCPU_SIPI);

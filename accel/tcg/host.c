@@ -251,6 +251,9 @@ static void host_smm_changed(Cpu *c)
 {
     vcpu_leave(vcpu_of(c));
     vcpu_smm(vcpu_of(c), c->s.smm);
+    if (!c->s.smm && c->s.init_pending) { /* was held back */
+        vcpu_event(vcpu_of(c), VCPU_INIT);
+    }
     vcpu_enter(vcpu_of(c));
 }
 

@@ -6,8 +6,10 @@
  * The time is never stored while it runs: it is a clock's time plus `offset`. What happened up to
  * `seen` is in the flags of register C; timers run only for interrupts that are enabled.
  * The weekday follows from the date; years run from 1811 to 2255.
+ * With -rtc driftfix=slew a periodic interrupt that came before the guest had looked at the one
+ * before is not lost: it comes when the guest has read register C.
  * Not modelled: daylight saving (its bit is storage), the square wave, divider test modes (they
- * run), catching up on periodic interrupts that the guest was too slow for.
+ * run).
  */
 #include "hw/timer/mc146818.h"
 
@@ -24,7 +26,7 @@ enum { A_UIP = 0x80, A_DIVIDER = 0x70, A_HELD = 0x60, A_RATE = 0x0f, A_START = 0
 enum { B_SET = 0x80, B_BINARY = 0x04, B_24H = 0x02, B_INTERRUPTS = 0x70, B_CLEARED = 0x78 };
 enum { C_IRQ = 0x80, C_PERIODIC = 0x40, C_ALARM = 0x20, C_UPDATE = 0x10, D_VALID = 0x80 };
 enum { ALARM_ANY = 0xc0, PM = 0x80, INDEX_MASK = 0x7f, EXTENDED = 0x80, UIP_NS = 244140 };
-enum { DAY_SECONDS = 86400, OSCILLATOR_HZ = 32768 };
+enum { DAY_SECONDS = 86400, OSCILLATOR_HZ = 32768, OWED_MAX = 8192 };
 #define SECOND INT64_C(1000000000)
 #define EARLIEST \
     (-5000000000 * SECOND) /* 1811 and 2255: nanoseconds in 64 bits, with room to add */
@@ -43,6 +45,7 @@ struct Rtc {
     int64_t base_offset;          /* the one that it began with                       */
     int64_t seen;                 /* shown time up to which the flags are right, ns   */
     int64_t phase;                /* while held: into the second                      */
+    uint32_t owed;                /* periodic interrupts to be made up for            */
 };
 
 /* ---- the calendar ---- */
@@ -219,12 +222,40 @@ static int64_t next_alarm(const Rtc *r, int64_t after)
     return INT64_MAX;
 }
 
+static int64_t periods_until(const Rtc *r, int64_t t)
+{
+    return (__int128)t * OSCILLATOR_HZ / SECOND / (periodic_ticks(r) ?: 1);
+}
+
+/* Periodic interrupts up to t that the flag cannot hold, since it is one. */
+static void count_owed(Rtc *r, int64_t t)
+{
+    bool slew = machine_config(r->dev.machine)->rtc.slew;
+    int64_t lost = periods_until(r, t) - periods_until(r, r->seen);
+
+    if (slew && r->cmos[REG_B] & C_PERIODIC && periodic_ticks(r) && lost > 0) {
+        lost -= !(r->cmos[REG_C] & C_PERIODIC);
+        r->owed = MIN(r->owed + lost, OWED_MAX);
+    }
+}
+
+/* The guest has taken an interrupt: the next one that is owed is another edge of the line. */
+static void make_up(Rtc *r)
+{
+    if (r->owed && r->cmos[REG_B] & C_PERIODIC) {
+        r->owed--;
+        irq_set(&r->irq, false);
+        r->cmos[REG_C] |= C_PERIODIC;
+    }
+}
+
 /* Bring the flags up to date. A clock that went back, as the host's may, starts anew. */
 static void look(Rtc *r)
 {
     int64_t t = now(r);
 
     if (t >= r->seen) {
+        count_owed(r, t);
         r->cmos[REG_C] |= (next_periodic(r, r->seen) <= t ? C_PERIODIC : 0) |
                           (next_update(r, r->seen) <= t ? C_UPDATE : 0) |
                           (next_alarm(r, r->seen) <= t ? C_ALARM : 0);
@@ -302,6 +333,9 @@ static void control_written(Rtc *r, unsigned index, uint8_t v)
     }
     if (!was_held && (index == REG_B ? v & B_SET : (v & A_HELD) == A_HELD)) {
         hold(r);
+    }
+    if ((index == REG_A && (r->cmos[index] ^ v) & A_RATE) || (index == REG_B && ~v & C_PERIODIC)) {
+        r->owed = 0; /* another rate, or none */
     }
     r->cmos[index] = v;
     if (was_held && !held(r)) {
@@ -385,6 +419,7 @@ static MemResult rtc_read(Rtc *r, Io *io)
     io->value = cmos_read(r, index);
     if (index == REG_C && !io->by.debug) {
         r->cmos[REG_C] = 0;
+        make_up(r);
     }
     return MEM_OK;
 }
@@ -452,6 +487,7 @@ static void rtc_reset(Rtc *r, ResetKind kind)
 {
     r->cmos[REG_B] &= ~B_CLEARED;
     r->cmos[REG_C] = 0;
+    r->owed = 0;
     r->seen = now(r);
 }
 
@@ -471,6 +507,7 @@ static const StateField rtc_state[] = {
     STATE(Rtc, offset, .survives = RESET_ANY),
     STATE(Rtc, phase, .survives = RESET_ANY),
     STATE(Rtc, seen),
+    STATE(Rtc, owed),
     STATE_TIMER(Rtc, timer),
     STATE_SKIP(Rtc, base_offset, "config"),
     STATE_SKIP(Rtc, clock, "config"),

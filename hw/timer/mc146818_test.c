@@ -235,3 +235,20 @@ TEST("rtc: an alarm that is set survives a snapshot")
     check(irq_seen(c, IRQ4), 1);
     check(get(c, YEAR), 0);
 }
+
+TEST("rtc: with driftfix=slew periodic interrupts that the guest was too slow for come later")
+{
+    for (unsigned slew = 0; slew < 2; slew++) {
+        Board *b = rtc_at(NEW_YEAR);
+
+        machine_config(board_machine(b))->rtc.slew = slew;
+        put(b, A, 0x2f); /* 2 Hz */
+        put(b, B, 0x42);
+        clock_step(b, 2 * SECOND + SECOND / 10);
+        check(irq_edges(b, IRQ4), 1);
+        for (unsigned n = 1; n < 6; n++) {
+            get(b, C);
+            check(irq_edges(b, IRQ4), !slew ? 1 : n < 3 ? (int)n + 1 : 4);
+        }
+    }
+}
