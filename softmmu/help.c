@@ -135,6 +135,9 @@ static char *dflt_of(const Prop *p)
     if (p->type == &prop_enum) {
         return g_strdup(p->choices[(int)p->dflt]);
     }
+    if (p->type == &prop_uint && p->dflt == UINT32_MAX) {
+        return NULL; /* whatever suits: the text says what */
+    }
     if (p->type == &prop_uint || p->type == &prop_int) {
         return value_print(&NUMBER(p->dflt));
     }

@@ -173,6 +173,12 @@ TEST("smp: missing numbers follow from the others, cores before sockets before t
     check(t.threads, 1);
 }
 
+TEST("options: a machine in the background has no terminal")
+{
+    fails("-daemonize -nographic", "-daemonize: -nographic cannot be used then");
+    fails("-daemonize -serial stdio", "-daemonize: stdio cannot be used then");
+}
+
 TEST("smp: a product that does not match, too few or too many are refused")
 {
     fails("-smp 3,sockets=2",

@@ -342,6 +342,10 @@ static bool background(Plan *p, Error **err)
         terminal |= is_stdio(o);
         opts_free(o);
     }
+    if (p->daemonize && p->nographic) {
+        error_set(err, "-daemonize: -nographic cannot be used then");
+        return error_hint(err, "-display none has no terminal either");
+    }
     return !p->daemonize || !terminal || error_set(err, "-daemonize: stdio cannot be used then");
 }
 

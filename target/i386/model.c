@@ -261,7 +261,11 @@ static const ModelRow *row_find(const char *name, Error **err)
         }
     }
     error_set(err, "there is no CPU model %s", name);
-    error_hint(err, "did you mean %s? -cpu help lists them", near.best ?: "max");
+    if (near.best) {
+        error_hint(err, "did you mean %s? -cpu help lists them", near.best);
+    } else {
+        error_hint(err, "-cpu help lists them");
+    }
     return NULL;
 }
 
