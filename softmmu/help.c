@@ -135,7 +135,7 @@ static char *dflt_of(const Prop *p)
     if (p->type == &prop_enum) {
         return g_strdup(p->choices[(int)p->dflt]);
     }
-    if (p->type == &prop_uint && (p->dflt == UINT32_MAX || p->dflt == -1)) {
+    if (p->type == &prop_uint && (p->dflt == UINT32_MAX || p->dflt == UINT64_MAX)) {
         return NULL; /* whatever suits: the text says what */
     }
     if (p->type == &prop_uint || p->type == &prop_int) {
