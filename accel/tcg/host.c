@@ -37,6 +37,8 @@ static void host_page(Cpu *c, uint64_t phys, PhysPage *out)
         out->ram_at = page.at;
         out->code = &page.ram->code[page.at / GUEST_PAGE];
         out->readonly = page.readonly;
+        out->before = page.before;
+        out->after = page.after;
         out->logged = page.ram->logged & ~DIRTY_CODE;
     }
 }

@@ -304,6 +304,8 @@ bool mem_page(AddressSpace *as, uint64_t addr, MemPage *out)
 
         whole = at % PAGE == 0 && at + PAGE <= r->ram->size;
         *out = (MemPage){r->ram->host + at, r->ram, at, r->readonly};
+        out->before = (first - r->addr) & -(uint64_t)PAGE;
+        out->after = (MIN(r->size - (first - r->addr), r->ram->size - at) - PAGE) & -(uint64_t)PAGE;
     }
     done_reading(as->memory);
     return whole;

@@ -26,6 +26,8 @@ static void host_page(Cpu *c, uint64_t phys, PhysPage *out)
     phys &= ~(uint64_t)(GUEST_PAGE - 1);
     *out = (PhysPage){.phys = phys};
     if (phys < BARE_RAM) {
+        out->before = phys;
+        out->after = BARE_RAM - GUEST_PAGE - phys;
         out->host = b->ram + phys;
         out->code = &b->pages[phys / GUEST_PAGE];
     }

@@ -42,6 +42,7 @@ static void program_page(Cpu *c, uint64_t phys, PhysPage *out)
 
     if ((phys & ~0xffffull) != 0xf0000 && (phys & ~0xffffull) != 0xffff0000) {
         p->ram_page(c, phys, out);
+        out->before = out->after = 0; /* the ROM may be near */
         return;
     }
     *out = (PhysPage){

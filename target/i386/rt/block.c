@@ -24,22 +24,33 @@ void block_init(Cpu *c, void *arena, size_t bytes)
 }
 
 /* A CPU under another engine has no blocks. */
-void fetch_flush(Cpu *c)
+void fetch_flush(Cpu *c, bool global_too)
+{
+    BlockCache *cache = c->blocks;
+
+    if (cache) {
+        jump_flush(c, global_too);
+    }
+    for (unsigned w = 0; cache && w < FETCH_SIZE / 64; w++) {
+        uint64_t bits = cache->fetch_used[w] & (global_too ? ~0ull : ~cache->fetch_global[w]);
+
+        cache->fetch_used[w] &= ~bits;
+        cache->fetch_global[w] &= ~bits;
+        for (; bits; bits &= bits - 1) {
+            cache->fetch[w * 64 + __builtin_ctzll(bits)].tag = 0;
+        }
+    }
+}
+
+/* near: the page may be part of a large one, of 1 GB at most. */
+void fetch_flush_page(Cpu *c, uint64_t linear, bool near)
 {
     if (!c->blocks) {
         return;
     }
-    jump_flush(c);
-    for (unsigned n = 0; n < FETCH_SIZE; n++) {
-        c->blocks->fetch[n].tag = 0;
-    }
-}
-
-/* The page may be part of a large one, of 1 GB at most. */
-void fetch_flush_page(Cpu *c, uint64_t linear)
-{
-    jump_flush_page(c, linear);
-    for (unsigned n = 0; n < FETCH_SIZE; n++) {
+    jump_flush_page(c, linear, near);
+    fetch_at(c, linear)->tag = 0;
+    for (unsigned n = 0; near && n < FETCH_SIZE; n++) {
         if (c->blocks->fetch[n].tag >> 30 == linear >> 30) {
             c->blocks->fetch[n].tag = 0;
         }
@@ -61,7 +72,7 @@ void block_flush(Cpu *c)
     for (unsigned n = 0; n < BLOCK_BUCKETS; n++) {
         cache->bucket[n] = NULL;
     }
-    fetch_flush(c);
+    fetch_flush(c, true);
     c->block_break = true;
 }
 
@@ -73,9 +84,14 @@ static Fetch *fetch_page(Cpu *c, uint64_t linear)
     Fetch *f = fetch_at(c, linear);
 
     if (f->tag != tag) {
-        uint64_t phys = mem_fetch_address(c, linear);
+        unsigned n = f - c->blocks->fetch;
+        bool global;
+        uint64_t phys = mem_fetch_address(c, linear, &global);
         const PhysPage *p = phys_page(c, phys);
 
+        c->blocks->fetch_used[n / 64] |= 1ull << n % 64;
+        c->blocks->fetch_global[n / 64] &= ~(1ull << n % 64);
+        c->blocks->fetch_global[n / 64] |= (uint64_t)global << n % 64;
         f->tag = tag;
         f->phys = phys & ~(uint64_t)(GUEST_PAGE - 1);
         f->host = p->host;

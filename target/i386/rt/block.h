@@ -45,6 +45,7 @@ typedef struct Fetch {
 typedef struct BlockCache {
     uint8_t *next, *end; /* of the arena's free part */
     unsigned resets;     /* how often the arena started over */
+    uint64_t fetch_used[FETCH_SIZE / 64], fetch_global[FETCH_SIZE / 64];
     Fetch fetch[FETCH_SIZE];
     Jump jump[JUMP_SIZE];
     Block *bucket[BLOCK_BUCKETS];
@@ -68,9 +69,9 @@ void block_init(Cpu *c, void *arena, size_t bytes);
  * readable until the next block_find(). */
 void block_flush(Cpu *c);
 
-/* Forget fetch translations: the guest flushed its TLB, all of it or a page. Cheap. */
-void fetch_flush(Cpu *c);
-void fetch_flush_page(Cpu *c, uint64_t linear);
+/* Forget fetch translations: the guest flushed its TLB, all of it, or a page or the GB around. */
+void fetch_flush(Cpu *c, bool global_too);
+void fetch_flush_page(Cpu *c, uint64_t linear, bool near);
 
 /* ---- finding them ---- */
 
@@ -82,6 +83,14 @@ static inline uint64_t fetch_tag(const Cpu *c, uint64_t linear)
 static inline Fetch *fetch_at(const Cpu *c, uint64_t linear)
 {
     return &c->blocks->fetch[linear / GUEST_PAGE % FETCH_SIZE];
+}
+
+/* Is the page that was found there last a global one? */
+static inline bool fetch_global(const Cpu *c, uint64_t linear)
+{
+    unsigned n = linear / GUEST_PAGE % FETCH_SIZE;
+
+    return c->blocks->fetch_global[n / 64] >> n % 64 & 1;
 }
 
 const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump);

@@ -64,8 +64,10 @@ void sys_cr0(Cpu *c, uint64_t value)
     }
     c->s.cr0 = value;
     c->s.efer = efer;
-    if (changed & (CR0_PG | CR0_PE | CR0_WP)) {
-        tlb_flush(c, true);
+    if (changed & (CR0_PG | CR0_PE)) {
+        tlb_flush(c);
+    } else if (changed & CR0_WP) {
+        tlb_rights_changed(c);
     }
     cpu_mode_changed(c);
 }
@@ -75,6 +77,7 @@ void sys_cr0(Cpu *c, uint64_t value)
 static void set_cr3(Cpu *c, uint64_t value)
 {
     uint64_t reserved = ~((1ull << c->phys_bits) - 1);
+    bool keep = c->s.cr4 & CR4_PCIDE && value >> 63;
 
     if (c->s.cr4 & CR4_PCIDE) {
         value &= ~(1ull << 63);
@@ -86,7 +89,7 @@ static void set_cr3(Cpu *c, uint64_t value)
         gp_unless(c, walk_load_pdptes(c, value), c->why_format, c->why_value[0]);
     }
     c->s.cr3 = value;
-    tlb_flush(c, false);
+    tlb_cr3_loaded(c, keep);
     c->block_break = true;
 }
 
@@ -113,8 +116,7 @@ static uint64_t cr4_known(const Cpu *c)
 
 static void set_cr4(Cpu *c, uint64_t value)
 {
-    const uint64_t paging =
-        CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_LA57 | CR4_PKE;
+    const uint64_t paging = CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_LA57;
     uint64_t changed = value ^ c->s.cr4;
 
     gp_unless(c, !(value & ~cr4_known(c)), "CR4 cannot be %x: the CPU lacks one of these", value);
@@ -130,7 +132,9 @@ static void set_cr4(Cpu *c, uint64_t value)
     }
     c->s.cr4 = value;
     if (changed & paging) {
-        tlb_flush(c, true);
+        tlb_flush(c);
+    } else if (changed & (CR4_SMAP | CR4_PKE)) {
+        tlb_rights_changed(c);
     }
     cpu_mode_changed(c);
 }

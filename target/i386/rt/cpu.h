@@ -37,10 +37,9 @@ typedef struct TlbTable {
     uint64_t read[TLB_SIZE], skew_read[TLB_SKEW];
     uint64_t write[TLB_SIZE], skew_write[TLB_SKEW];
     uint64_t addend[TLB_SIZE], skew_addend[TLB_SKEW]; /* host page - linear page + TLB_ADDEND */
-    uint8_t attributes[TLB_SIZE];                     /* TLB_GLOBAL ... */
+    /* Slots with tags; those of them for global pages, and for pieces of large ones. */
+    uint64_t used[TLB_SIZE / 64], global[TLB_SIZE / 64], large[TLB_SIZE / 64];
 } TlbTable;
-
-enum { TLB_GLOBAL = 1, TLB_LARGE = 2 };
 
 /* The tag of nothing. It belongs to a page of another slot, and not the next one, which an access
  * at this page's end reaches into: so it holds no address that is looked for in this slot, and none
@@ -58,18 +57,56 @@ typedef enum { VIEW_USER, VIEW_KERNEL, VIEW_KERNEL_SMAP, VIEW_SLOW, VIEW_COUNT }
  */
 typedef enum { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_FETCH = 2, ACCESS_SYSTEM = 4 } AccessKind;
 
+/* The second level: what the page tables say of linear pages, whoever may use them (tlb2.c). A key
+ * is the linear page, 7 bits up, and below it the context whose page it is; 0: no entry. */
+typedef struct Tlb2Entry {
+    uint64_t key, page; /* page: physical, and TLB2_ bits */
+} Tlb2Entry;
+
+enum { TLB2_SETS = 2048, TLB2_LARGE_SETS = 64, TLB2_WAYS = 4, TLB2_CONTEXT_BITS = 19 };
+enum { PCID_COUNT = 4096 };
+
+enum {
+    TLB2_VALID = 1,
+    TLB2_WRITABLE = 2,
+    TLB2_USER = 4,
+    TLB2_NO_EXECUTE = 8,
+    TLB2_DIRTY = 16,
+    TLB2_GLOBAL = 32,
+    TLB2_LARGE = 64,
+    TLB2_KEY_SHIFT = 7, /* 4 bits: protection key */
+};
+#define TLB2_ADDRESS 0x000ffffffffff000ull
+
+/* A context is a PCID, or what is global, from one flush to the next. */
+typedef struct Tlb2 {
+    uint32_t context, global_context;
+    uint32_t oldest, newest;      /* contexts of PCIDs below `oldest` have been flushed */
+    uint32_t of_pcid[PCID_COUNT]; /* 0: none yet */
+    uint64_t large_at; /* addresses near which large pages were seen: bit (linear >> 30) % 64 */
+    Tlb2Entry small[TLB2_SETS * TLB2_WAYS] __attribute__((aligned(64)));
+    Tlb2Entry large[TLB2_LARGE_SETS * TLB2_WAYS]; /* pieces of 2 MB */
+} Tlb2;
+
 /* What is behind a page of guest-physical memory; filled by host->page. */
 typedef struct PhysPage {
-    uint64_t phys;   /* page address (A20 applied); ~0: none                        */
-    uint8_t *host;   /* NULL: device or hole: host->mmio_read and mmio_write        */
-    void *ram;       /* struct Ram, for host->dirty                                 */
-    uint64_t ram_at; /* offset in it                                               */
-    CodePage *code;  /* NULL where there is no RAM                                  */
-    bool readonly;   /* writes are dropped (ROM) or go to mmio_write (flash)        */
-    bool logged;     /* some client wants to know of writes: host->dirty            */
+    uint64_t phys;          /* page address (A20 applied); ~0: none                        */
+    uint8_t *host;          /* NULL: device or hole: host->mmio_read and mmio_write        */
+    void *ram;              /* struct Ram, for host->dirty                                 */
+    uint64_t ram_at;        /* offset in it                                               */
+    CodePage *code;         /* NULL where there is no RAM                                  */
+    bool readonly;          /* writes are dropped (ROM) or go to mmio_write (flash)        */
+    bool logged;            /* some client wants to know of writes: host->dirty            */
+    uint64_t before, after; /* bytes around the page of which all this holds, too; whole pages */
 } PhysPage;
 
-enum { PHYS_CACHE = 256 };
+/* A piece of RAM of one kind: what holds of its first page, continued. */
+typedef struct PhysSpan {
+    uint64_t first, bytes; /* 0 bytes: none */
+    PhysPage page;
+} PhysSpan;
+
+enum { PHYS_CACHE = 256, PHYS_SPANS = 8 };
 
 /* Where an event comes from: decides on error-code bits, DPL checks and RF (SDM volume 3,
  * "Interrupt and exception handling"). */
@@ -123,8 +160,9 @@ typedef struct JumpTable {
     uint64_t tag[JUMP_SLOTS];
     uint64_t page[JUMP_SLOTS]; /* the rip of the page's first byte */
     uintptr_t code[JUMP_SLOTS];
+    uint64_t near[JUMP_SLOTS / 64]; /* pages that rips lie in, as bits: linear page % JUMP_SLOTS */
     uint32_t mode;
-    bool used;
+    bool used, local; /* local: some lead to pages that are not global */
 } JumpTable;
 
 typedef struct Cpu {
@@ -179,13 +217,13 @@ typedef struct Cpu {
     struct BlockCache *blocks; /* decoded code (block.c)  */
     struct FpuHost *fpu;       /* save image, stubs       */
 
-    PhysPage phys[PHYS_CACHE];
-    uint64_t pointer_phys; /* of the last mem_pointer_slow()                       */
-    uint64_t large_first,
-        large_last;     /* addresses that large pages in the TLB span; first > last: none */
-    uint8_t views_used; /* 1 << View: has entries                              */
-    uint64_t tlb_mask;  /* the bits of a linear address that select the slot */
+    PhysPage phys[PHYS_CACHE] __attribute__((aligned(64)));
+    PhysSpan span[PHYS_SPANS];
+    unsigned span_next, span_last; /* where the next one goes; the one that helped last */
+    uint64_t pointer_phys;         /* of the last mem_pointer_slow()                       */
+    uint64_t tlb_mask;             /* the bits of a linear address that select the slot */
     TlbTable tlb_view[VIEW_COUNT] __attribute__((aligned(64)));
+    Tlb2 tlb2;
 
     /* Translated code */
     struct CodeCache *code; /* NULL: the interpreter only                              */

@@ -168,18 +168,48 @@ static uint64_t next_page(const Cpu *c, uint64_t linear, AccessKind kind)
     return wide(c, kind) ? next : (uint32_t)next;
 }
 
-static uint64_t translate(Cpu *c, uint64_t linear, AccessKind kind)
+/* From the second level, where that knows the page and allows the access: what it refuses may have
+ * changed in the tables. */
+static bool remembered(Cpu *c, uint64_t linear, AccessKind kind, Walk *w)
+{
+    uint64_t page = tlb2_find(c, linear);
+    View view = mem_view(c, kind);
+
+    if (!page) {
+        return false;
+    }
+    w->phys = (page & TLB2_ADDRESS) | linear % GUEST_PAGE;
+    w->writable = page & TLB2_WRITABLE;
+    w->user = page & TLB2_USER;
+    w->no_execute = page & TLB2_NO_EXECUTE;
+    w->dirty = page & TLB2_DIRTY;
+    w->global = page & TLB2_GLOBAL;
+    w->large = page & TLB2_LARGE;
+    w->key = page >> TLB2_KEY_SHIFT & 15;
+    return (w->dirty || !(kind & ACCESS_WRITE)) &&
+           !walk_denied(c, w, view == VIEW_USER, view == VIEW_KERNEL_SMAP, kind);
+}
+
+static void look_up(Cpu *c, uint64_t linear, AccessKind kind, Walk *w)
+{
+    if (!remembered(c, linear, kind, w)) {
+        walk(c, linear, kind, w);
+        if (w->keep) {
+            tlb2_insert(c, linear, w);
+        }
+    }
+}
+
+uint64_t mem_refill(Cpu *c, uint64_t linear, AccessKind kind)
 {
     Walk w;
 
-    walk(c, linear, kind, &w);
-    if (!(kind & ACCESS_FETCH)) {
-        tlb_fill(c, mem_view(c, kind), linear, &w, phys_page(c, w.phys));
-    }
+    look_up(c, linear, kind, &w);
+    tlb_fill(c, mem_view(c, kind), linear, &w);
     return w.phys;
 }
 
-uint64_t mem_fetch_address(Cpu *c, uint64_t linear)
+uint64_t mem_fetch_address(Cpu *c, uint64_t linear, bool *global)
 {
     Walk w;
 
@@ -189,7 +219,8 @@ uint64_t mem_fetch_address(Cpu *c, uint64_t linear)
         why(c, "the instruction address %x is not canonical", linear, 0, 0);
         raise_error(c, EXC_GP, 0);
     }
-    walk(c, linear, ACCESS_FETCH, &w);
+    look_up(c, linear, ACCESS_FETCH, &w);
+    *global = w.global;
     return w.phys;
 }
 
@@ -269,8 +300,8 @@ static TlbTable *table_for(Cpu *c, AccessKind kind)
 static uint64_t read_crossing(Cpu *c, uint64_t linear, unsigned size, AccessKind kind)
 {
     unsigned first = bytes_in_page(linear, size);
-    uint64_t a = translate(c, linear, kind);
-    uint64_t b = translate(c, next_page(c, linear, kind), kind);
+    uint64_t a = mem_refill(c, linear, kind);
+    uint64_t b = mem_refill(c, next_page(c, linear, kind), kind);
     uint64_t low = part_load(c, a, first);
 
     return low | part_load(c, b, size - first) << 8 * first;
@@ -287,7 +318,10 @@ uint64_t mem_read_slow(Cpu *c, uint64_t linear, unsigned size, AccessKind kind)
     if (host) {
         value = host_load(host, size);
     } else if (bytes_in_page(linear, size) == size) {
-        value = phys_load(c, translate(c, linear, kind), size);
+        uint64_t phys = mem_refill(c, linear, kind);
+
+        host = tlb_reads(table_for(c, kind), linear, size);
+        value = host ? host_load(host, size) : phys_load(c, phys, size);
     } else {
         value = read_crossing(c, linear, size, kind);
     }
@@ -298,8 +332,8 @@ uint64_t mem_read_slow(Cpu *c, uint64_t linear, unsigned size, AccessKind kind)
 static void write_crossing(Cpu *c, uint64_t linear, uint64_t value, unsigned size, AccessKind kind)
 {
     unsigned first = bytes_in_page(linear, size);
-    uint64_t a = translate(c, linear, kind);
-    uint64_t b = translate(c, next_page(c, linear, kind), kind);
+    uint64_t a = mem_refill(c, linear, kind);
+    uint64_t b = mem_refill(c, next_page(c, linear, kind), kind);
 
     part_store(c, a, value, first);
     part_store(c, b, value >> 8 * first, size - first);
@@ -316,7 +350,14 @@ void mem_write_slow(Cpu *c, uint64_t linear, uint64_t value, unsigned size, Acce
     if (host) {
         host_store(host, value, size);
     } else if (bytes_in_page(linear, size) == size) {
-        phys_store(c, translate(c, linear, kind), value, size);
+        uint64_t phys = mem_refill(c, linear, kind);
+
+        host = tlb_writes(table_for(c, kind), linear, size);
+        if (host) {
+            host_store(host, value, size);
+        } else {
+            phys_store(c, phys, value, size);
+        }
     } else {
         write_crossing(c, linear, value, size, kind);
     }
@@ -330,9 +371,9 @@ uint8_t *mem_pointer_slow(Cpu *c, uint64_t linear, unsigned size)
 
     linear = form(c, linear, size, ACCESS_WRITE);
     checked(c, linear, size, ACCESS_WRITE);
-    phys = translate(c, linear, ACCESS_WRITE);
+    phys = mem_refill(c, linear, ACCESS_WRITE);
     if (bytes_in_page(linear, size) < size) {
-        translate(c, next_page(c, linear, ACCESS_WRITE), ACCESS_WRITE);
+        mem_refill(c, next_page(c, linear, ACCESS_WRITE), ACCESS_WRITE);
         return NULL;
     }
     p = phys_page(c, phys);
@@ -363,7 +404,7 @@ void mem_probe(Cpu *c, uint64_t linear, unsigned size, AccessKind kind)
 
         if (kind & ACCESS_WRITE ? !tlb_writes(table_for(c, kind), linear, n)
                                 : !tlb_reads(table_for(c, kind), linear, n)) {
-            translate(c, linear, kind);
+            mem_refill(c, linear, kind);
         }
         linear = next_page(c, linear, kind);
         size -= n;
@@ -400,7 +441,7 @@ void mem_read_block(Cpu *c, uint64_t linear, void *to, unsigned size, AccessKind
     accessed(c, linear, size, kind);
     while (size) {
         unsigned left = bytes_in_page(linear, size);
-        uint64_t phys = translate(c, linear, kind);
+        uint64_t phys = mem_refill(c, linear, kind);
 
         size -= left;
         linear = next_page(c, linear, kind);
@@ -431,7 +472,7 @@ void mem_write_block(Cpu *c, uint64_t linear, const void *from, unsigned size, A
     accessed(c, linear, size, kind);
     while (size) {
         unsigned left = bytes_in_page(linear, size);
-        uint64_t phys = translate(c, linear, kind);
+        uint64_t phys = mem_refill(c, linear, kind);
 
         size -= left;
         linear = next_page(c, linear, kind);

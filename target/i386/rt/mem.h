@@ -35,13 +35,30 @@ void phys_write(Cpu *c, uint64_t phys, uint64_t value, unsigned size);
 void phys_written(Cpu *c, uint64_t phys, unsigned size);
 PhysPage *phys_page(Cpu *c, uint64_t phys); /* cached; good until the next call that may leave */
 
-/* Translate for an instruction fetch at a linear address: the physical one, or raises #PF, #GP. */
-uint64_t mem_fetch_address(Cpu *c, uint64_t linear);
+/* Look the page up, raising what the access would, and let the first level know it. Gives the
+ * physical address. For data, at addresses that are formed already. */
+uint64_t mem_refill(Cpu *c, uint64_t linear, AccessKind kind);
 
-void tlb_init(Cpu *c); /* tags that nothing has, in zeroed memory */
-/* Empty the TLB, on the vCPU's own thread or with the world stopped. */
-void tlb_flush(Cpu *c, bool global_too);
+/* Translate for an instruction fetch at a linear address: the physical one, or raises #PF, #GP.
+ * *global: the page is. */
+uint64_t mem_fetch_address(Cpu *c, uint64_t linear, bool *global);
+
+/* ---- the TLB: on the vCPU's own thread, or with the world stopped ---- */
+
+void tlb_init(Cpu *c);  /* tags that nothing has, in zeroed memory                          */
+void tlb_flush(Cpu *c); /* everything, global pages too                                     */
+/* What was derived from the tables is kept, but CR0.WP, CR4.SMAP, PKRU ... give other rights. */
+void tlb_rights_changed(Cpu *c);
+/* CR3 was loaded. keep: entries of its PCID live on (bit 63 of the value). */
+void tlb_cr3_loaded(Cpu *c, bool keep);
+/* INVLPG: the current PCID's entries and global ones for that address. */
 void tlb_flush_page(Cpu *c, uint64_t linear);
+/* INVPCID: one address of a PCID, all of a PCID, all PCIDs; not the global entries. */
+void tlb_flush_pcid_page(Cpu *c, unsigned pcid, uint64_t linear);
+void tlb_flush_pcid(Cpu *c, unsigned pcid);
+void tlb_flush_pcids(Cpu *c);
+/* The first level's tags for one page: a page fault, or another piece of memory to be looked at. */
+void tlb_forget_page(Cpu *c, uint64_t linear);
 
 static inline unsigned tlb_slot(uint64_t linear)
 {

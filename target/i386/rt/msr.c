@@ -271,7 +271,7 @@ static void write_efer(Cpu *c, uint64_t value)
     }
     c->s.efer = (value & ~(uint64_t)EFER_LMA) | (c->s.efer & EFER_LMA);
     if (changed & EFER_NXE) {
-        tlb_flush(c, true);
+        tlb_flush(c);
     }
     cpu_mode_changed(c);
 }

@@ -10,6 +10,7 @@ typedef struct Walk {
     uint64_t entry[5], at[5];   /* the entries on the way, and their physical addresses    */
     uint8_t depth, entry_bytes; /* how many; 4 or 8                                        */
     bool writable, user, no_execute, global, large, dirty;
+    bool keep; /* it may be remembered */
     uint8_t key;
 } Walk;
 

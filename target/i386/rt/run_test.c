@@ -72,7 +72,7 @@ TEST("run: a block is found again by linear and by physical address")
     for (unsigned n = 0; n < 2; n++) {
         b->c->s.activity = CPU_RUNNING;
         b->c->s.rip = BARE_CODE;
-        tlb_flush(b->c, true);
+        tlb_flush(b->c);
         bare_run(b);
     }
     check(b->c->s.gpr[R_AX], 9);

@@ -217,7 +217,7 @@ void rt_smi(Cpu *c)
     c->s.activity = CPU_RUNNING;
     enter_state(&c->s);
     cpu_mode_changed(c);
-    tlb_flush(c, true);
+    tlb_flush(c);
 }
 
 /* A map that makes no sense shuts the CPU down, as the manual says. */

@@ -102,10 +102,18 @@ static void run_invpcid(Cpu *c, const Insn *i)
         why(c, "INVPCID of type %x with PCID %x, address %x", type, pcid, linear);
         raise_error(c, EXC_GP, 0);
     }
-    if (type == 0) {
-        tlb_flush_page(c, linear);
-    } else {
-        tlb_flush(c, type == 2);
+    switch (type) {
+    case 0:
+        tlb_flush_pcid_page(c, pcid, linear);
+        break;
+    case 1:
+        tlb_flush_pcid(c, pcid);
+        break;
+    case 2:
+        tlb_flush(c);
+        break;
+    default:
+        tlb_flush_pcids(c);
     }
     c->block_break = true;
 }
@@ -234,7 +242,7 @@ void pkru_set(Cpu *c, uint32_t value)
 {
     if (c->s.pkru != value) {
         c->s.pkru = value;
-        tlb_flush(c, true);
+        tlb_rights_changed(c);
     }
 }
 

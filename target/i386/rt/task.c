@@ -202,7 +202,7 @@ static void switch_cr3(Cpu *c, uint32_t cr3)
         raise_error(c, EXC_TS, selector_error(c, c->s.seg[SEG_TR].selector));
     }
     c->s.cr3 = cr3;
-    tlb_flush(c, false);
+    tlb_cr3_loaded(c, false);
 }
 
 /* Registers of the new task; from here on it is the one that faults. */

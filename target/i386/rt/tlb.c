@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The software TLB and the cache of physical pages: filling and emptying
- * (SDM volume 3, "Caching translation information").
- * Not modelled: process-context identifiers as tags; what must go at a CR3 load goes, and what a
- * guest asks to keep (CR3 bit 63) is dropped as well, which the manual allows.
+ * The software TLB's first level and the cache of physical pages: filling and emptying
+ * (SDM volume 3, "Caching translation information"). The first level knows the pages of the current
+ * PCID only, by view; what outlives a load of CR3 is refilled from the second level (tlb2.c).
+ * Not modelled: the instruction TLB's own entries; block.c keeps fetch translations.
  */
 #include "target/i386/rt/block.h"
 #include "target/i386/rt/host.h"
@@ -11,15 +11,38 @@
 
 static void slot_clear(TlbTable *t, unsigned slot)
 {
+    uint64_t others = ~(1ull << slot % 64);
+
     t->read[slot] = t->write[slot] = tlb_no_tag(slot);
-    t->attributes[slot] = 0;
+    t->used[slot / 64] &= others;
+    t->global[slot / 64] &= others;
+    t->large[slot / 64] &= others;
 }
 
-static void table_clear(TlbTable *t, bool global_too)
+/* Clear the slots with these bits of a word of the bitmaps. */
+static void slots_clear(TlbTable *t, unsigned word, uint64_t bits)
 {
-    for (unsigned slot = 0; slot < TLB_SIZE; slot++) {
-        if (global_too || !(t->attributes[slot] & TLB_GLOBAL)) {
-            slot_clear(t, slot);
+    t->used[word] &= ~bits;
+    t->global[word] &= ~bits;
+    t->large[word] &= ~bits;
+    for (; bits; bits &= bits - 1) {
+        unsigned slot = word * 64 + __builtin_ctzll(bits);
+
+        t->read[slot] = t->write[slot] = tlb_no_tag(slot);
+    }
+}
+
+static void tables_clear(Cpu *c, bool global_too)
+{
+    for (unsigned v = 0; v < VIEW_SLOW; v++) {
+        TlbTable *t = &c->tlb_view[v];
+
+        for (unsigned w = 0; w < TLB_SIZE / 64; w++) {
+            uint64_t bits = t->used[w] & (global_too ? ~0ull : ~t->global[w]);
+
+            if (bits) {
+                slots_clear(t, w, bits);
+            }
         }
     }
 }
@@ -27,55 +50,117 @@ static void table_clear(TlbTable *t, bool global_too)
 void tlb_init(Cpu *c)
 {
     c->tlb_mask = (uint64_t)(TLB_SIZE - 1) * GUEST_PAGE;
-    c->views_used = (1 << VIEW_COUNT) - 1;
-    tlb_flush(c, true);
-}
-
-void tlb_flush(Cpu *c, bool global_too)
-{
-    for (unsigned v = 0; v < VIEW_COUNT; v++) {
-        if (c->views_used & 1 << v) {
-            table_clear(&c->tlb_view[v], global_too);
-        }
-    }
-    if (global_too) {
-        c->views_used = 0;
-        c->large_first = ~0ull;
-        c->large_last = 0;
-    }
-    fetch_flush(c);
-}
-
-/* Drop all pieces of large pages: which of them the address is in is not kept. */
-static void flush_large(Cpu *c)
-{
     for (unsigned v = 0; v < VIEW_COUNT; v++) {
         for (unsigned slot = 0; slot < TLB_SIZE; slot++) {
-            if (c->tlb_view[v].attributes[slot] & TLB_LARGE) {
-                slot_clear(&c->tlb_view[v], slot);
+            slot_clear(&c->tlb_view[v], slot);
+        }
+    }
+    tlb_flush(c);
+}
+
+void tlb_flush(Cpu *c)
+{
+    tlb2_flush(c);
+    tlb_rights_changed(c);
+}
+
+void tlb_rights_changed(Cpu *c)
+{
+    tables_clear(c, true);
+    fetch_flush(c, true);
+}
+
+/* The first level knows one PCID at a time. */
+static void tables_switch(Cpu *c)
+{
+    tables_clear(c, false);
+    fetch_flush(c, false);
+}
+
+void tlb_cr3_loaded(Cpu *c, bool keep)
+{
+    uint32_t before = c->tlb2.context;
+
+    tlb2_cr3_loaded(c, keep);
+    if (c->tlb2.context != before) {
+        tables_switch(c);
+    }
+}
+
+void tlb_flush_pcids(Cpu *c)
+{
+    tlb2_flush_pcids(c);
+    tables_switch(c);
+}
+
+void tlb_flush_pcid(Cpu *c, unsigned pcid)
+{
+    tlb2_flush_pcid(c, pcid);
+    if (pcid == tlb2_pcid(c)) {
+        tables_switch(c);
+    }
+}
+
+/* Pieces of large pages in that GB: which of them the address is in is not kept. */
+static void forget_large(Cpu *c, uint64_t linear)
+{
+    for (unsigned v = 0; v < VIEW_SLOW; v++) {
+        TlbTable *t = &c->tlb_view[v];
+
+        for (unsigned slot = 0; slot < TLB_SIZE; slot++) {
+            bool large = t->large[slot / 64] >> slot % 64 & 1;
+            uint64_t page = -t->read[slot];
+
+            /* a page that may only be written does not exist */
+            if (large && page >> 30 == linear >> 30) {
+                slot_clear(t, slot);
             }
         }
     }
-    c->large_first = ~0ull;
-    c->large_last = 0;
+}
+
+void tlb_forget_page(Cpu *c, uint64_t linear)
+{
+    for (unsigned v = 0; v < VIEW_SLOW; v++) {
+        slot_clear(&c->tlb_view[v], tlb_slot(linear));
+    }
+    fetch_flush_page(c, linear, false);
+}
+
+static void forget_address(Cpu *c, uint64_t linear)
+{
+    if (tlb2_large_near(c, linear)) {
+        forget_large(c, linear);
+        fetch_flush_page(c, linear, true);
+    }
+    tlb_forget_page(c, linear);
 }
 
 void tlb_flush_page(Cpu *c, uint64_t linear)
 {
-    if (linear >= c->large_first && linear <= c->large_last) {
-        flush_large(c);
+    tlb2_flush_page(c, tlb2_pcid(c), linear, true);
+    forget_address(c, linear);
+}
+
+void tlb_flush_pcid_page(Cpu *c, unsigned pcid, uint64_t linear)
+{
+    tlb2_flush_page(c, pcid, linear, false);
+    if (pcid == tlb2_pcid(c)) {
+        forget_address(c, linear);
     }
-    for (unsigned v = 0; v < VIEW_COUNT; v++) {
-        slot_clear(&c->tlb_view[v], tlb_slot(linear));
-    }
-    fetch_flush_page(c, linear);
 }
 
 void tlb_drop_writes(Cpu *c)
 {
-    for (unsigned v = 0; v < VIEW_COUNT; v++) {
-        for (unsigned slot = 0; slot < TLB_SIZE; slot++) {
-            c->tlb_view[v].write[slot] = tlb_no_tag(slot);
+    for (unsigned v = 0; v < VIEW_SLOW; v++) {
+        TlbTable *t = &c->tlb_view[v];
+
+        for (unsigned w = 0; w < TLB_SIZE / 64; w++) {
+            for (uint64_t bits = t->used[w]; bits; bits &= bits - 1) {
+                unsigned slot = w * 64 + __builtin_ctzll(bits);
+
+                t->write[slot] = tlb_no_tag(slot);
+            }
         }
     }
 }
@@ -85,39 +170,110 @@ void phys_flush(Cpu *c)
     for (unsigned n = 0; n < PHYS_CACHE; n++) {
         c->phys[n].phys = ~0ull;
     }
+    for (unsigned n = 0; n < PHYS_SPANS; n++) {
+        c->span[n].bytes = 0;
+    }
     tlb_init(c);
     block_flush(c);
+}
+
+/* The span that holds an address; A20 is applied already. NULL: none. */
+static const PhysSpan *span_find(Cpu *c, uint64_t phys)
+{
+    const PhysSpan *s = &c->span[c->span_last];
+
+    if (likely(phys - s->first < s->bytes)) {
+        return s;
+    }
+    for (unsigned n = 0; n < PHYS_SPANS; n++) {
+        if (phys - c->span[n].first < c->span[n].bytes) {
+            c->span_last = n;
+            return &c->span[n];
+        }
+    }
+    return NULL;
+}
+
+static void span_keep(Cpu *c, const PhysPage *p)
+{
+    PhysSpan *s = &c->span[c->span_next++ % PHYS_SPANS];
+
+    s->first = p->phys - p->before;
+    s->bytes = p->before + GUEST_PAGE + p->after;
+    s->page = *p;
+    s->page.phys = s->first;
+    s->page.host -= p->before;
+    s->page.ram_at -= p->before;
+    s->page.code -= p->code ? p->before / GUEST_PAGE : 0;
+}
+
+static void span_page(const PhysSpan *s, uint64_t phys, PhysPage *out)
+{
+    uint64_t in = (phys - s->first) & -(uint64_t)GUEST_PAGE;
+
+    out->phys = s->first + in;
+    out->host = s->page.host + in;
+    out->ram = s->page.ram;
+    out->ram_at = s->page.ram_at + in;
+    out->code = s->page.code ? s->page.code + in / GUEST_PAGE : NULL;
+    out->readonly = s->page.readonly;
+    out->logged = s->page.logged;
+}
+
+static uint64_t a20_gate(const Cpu *c, uint64_t phys)
+{
+    return phys & (c->s.a20 ? ~0ull : ~0x100000ull);
+}
+
+uint8_t *phys_host(Cpu *c, uint64_t phys)
+{
+    const PhysSpan *s = span_find(c, a20_gate(c, phys));
+
+    return s ? s->page.host + (a20_gate(c, phys) - s->first) : NULL;
+}
+
+static __attribute__((noinline)) void phys_page_find(Cpu *c, uint64_t phys, PhysPage *p)
+{
+    const PhysSpan *s = span_find(c, phys);
+
+    if (s) {
+        span_page(s, phys, p);
+        return;
+    }
+    HOST_DO(c, page, phys, p);
+    p->phys = phys;
+    if (p->host && p->before + p->after) {
+        span_keep(c, p);
+    }
 }
 
 PhysPage *phys_page(Cpu *c, uint64_t phys)
 {
     PhysPage *p;
 
-    phys &= c->s.a20 ? ~0xfffull : ~0x100fffull;
+    phys = a20_gate(c, phys) & -(uint64_t)GUEST_PAGE;
     p = &c->phys[phys / GUEST_PAGE % PHYS_CACHE];
     if (unlikely(p->phys != phys)) {
-        HOST_DO(c, page, phys, p);
-        p->phys = phys;
+        phys_page_find(c, phys, p);
     }
     return p;
 }
 
-/* A large page spans up to 1 GB; INVLPG anywhere in it must find all its pieces. */
-static void large_note(Cpu *c, uint64_t linear)
+void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w)
 {
-    uint64_t first = linear & ~0x3fffffffull;
-
-    c->large_first = first < c->large_first ? first : c->large_first;
-    c->large_last = first + 0x3fffffff > c->large_last ? first + 0x3fffffff : c->large_last;
-}
-
-void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w, const PhysPage *p)
-{
+    const PhysSpan *s = span_find(c, a20_gate(c, w->phys));
     unsigned slot = tlb_slot(linear);
+    PhysPage *p, local;
     TlbTable *t = &c->tlb_view[view];
-    bool user = view == VIEW_USER, smap = view == VIEW_KERNEL_SMAP;
-    bool quiet = p->host && !p->readonly && !p->logged && !(p->code && p->code->grains);
+    bool user = view == VIEW_USER, smap = view == VIEW_KERNEL_SMAP, quiet;
 
+    if (s) {
+        p = &local;
+        span_page(s, a20_gate(c, w->phys), p);
+    } else {
+        p = phys_page(c, w->phys);
+    }
+    quiet = p->host && !p->readonly && !p->logged && !(p->code && p->code->grains);
     slot_clear(t, slot);
     if (!p->host || (uintptr_t)p->host % GUEST_PAGE || view == VIEW_SLOW ||
         (unlikely(c->debug != NULL) && debug_watches_page(c->debug, linear))) {
@@ -125,15 +281,14 @@ void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w, const PhysPage 
     }
     linear &= ~0xfffull;
     t->addend[slot] = (uintptr_t)p->host - linear + TLB_ADDEND;
-    t->attributes[slot] = (w->global ? TLB_GLOBAL : 0) | (w->large ? TLB_LARGE : 0);
-    if (!walk_denied(c, w, user, smap, ACCESS_READ)) {
-        t->read[slot] = -linear;
+    if (walk_denied(c, w, user, smap, ACCESS_READ)) {
+        return; /* nor can it be written then */
     }
+    t->read[slot] = -linear;
     if (quiet && w->dirty && !walk_denied(c, w, user, smap, ACCESS_WRITE)) {
         t->write[slot] = -linear;
     }
-    if (w->large) {
-        large_note(c, linear);
-    }
-    c->views_used |= 1 << view;
+    t->used[slot / 64] |= 1ull << slot % 64;
+    t->global[slot / 64] |= (uint64_t)w->global << slot % 64;
+    t->large[slot / 64] |= (uint64_t)w->large << slot % 64;
 }

@@ -30,6 +30,13 @@ static uint64_t above_width(const Cpu *c)
     return PTE_ADDR & ~((1ull << c->phys_bits) - 1);
 }
 
+static uint64_t entry_read(Cpu *c, uint64_t at, unsigned bytes)
+{
+    const uint8_t *host = phys_host(c, at);
+
+    return likely(host != NULL) ? host_load(host, bytes) : phys_read(c, at, bytes);
+}
+
 /* Take down an entry and what it allows. */
 static void walk_note(Walk *w, uint64_t at, uint64_t entry, unsigned bytes)
 {
@@ -76,7 +83,7 @@ static WalkResult walk_wide(Cpu *c, uint64_t linear, Walk *w)
         unsigned shift = 12 + 9 * (level - 1);
 
         at = table + (linear >> shift & 511) * 8;
-        entry = phys_read(c, at, 8);
+        entry = entry_read(c, at, 8);
         if (!(entry & PTE_P)) {
             why(c, "the level %x page entry %x for %x is not present", level, entry, linear);
             return WALK_ABSENT;
@@ -118,7 +125,7 @@ static WalkResult walk_4m(Cpu *c, uint64_t linear, uint64_t entry, Walk *w)
 static WalkResult walk_narrow(Cpu *c, uint64_t linear, Walk *w)
 {
     uint64_t at = (c->s.cr3 & 0xfffff000) + (linear >> 22 & 1023) * 4;
-    uint64_t entry = phys_read(c, at, 4);
+    uint64_t entry = entry_read(c, at, 4);
 
     if (!(entry & PTE_P)) {
         why(c, "the page-directory entry %x for %x is not present", entry, linear, 0);
@@ -129,7 +136,7 @@ static WalkResult walk_narrow(Cpu *c, uint64_t linear, Walk *w)
         return walk_4m(c, linear, entry, w);
     }
     at = (entry & 0xfffff000) + (linear >> 12 & 1023) * 4;
-    entry = phys_read(c, at, 4);
+    entry = entry_read(c, at, 4);
     if (!(entry & PTE_P)) {
         why(c, "the page-table entry %x for %x is not present", entry, linear, 0);
         return WALK_ABSENT;
@@ -143,10 +150,14 @@ static WalkResult walk_tables(Cpu *c, uint64_t linear, Walk *w)
 {
     WalkResult result;
 
-    *w = (Walk){.writable = true, .user = true};
+    w->depth = w->key = 0;
+    w->writable = w->user = true;
+    w->no_execute = w->global = w->large = w->dirty = false;
+    w->keep = true;
     if (!(c->s.cr0 & CR0_PG)) {
         w->phys = linear;
         w->dirty = true;
+        w->keep = false; /* not worth it */
         return WALK_OK;
     }
     result = c->s.cr4 & CR4_PAE ? walk_wide(c, linear, w) : walk_narrow(c, linear, w);
@@ -248,6 +259,7 @@ static uint32_t walk_error(Cpu *c, uint64_t linear, AccessKind kind, Walk *w)
     return error;
 }
 
+/* What was remembered of the page goes with the fault: it may have been the cause. */
 static _Noreturn void walk_raise(Cpu *c, uint64_t linear, AccessKind kind, uint32_t error)
 {
     bool says_fetch = c->s.cr4 & CR4_SMEP || (c->s.cr4 & CR4_PAE && c->s.efer & EFER_NXE);
@@ -256,6 +268,7 @@ static _Noreturn void walk_raise(Cpu *c, uint64_t linear, AccessKind kind, uint3
     error |= kind & ACCESS_WRITE ? FAULT_WRITE : 0;
     error |= kind & ACCESS_FETCH && says_fetch ? FAULT_FETCH : 0;
     error |= mem_view(c, kind) == VIEW_USER ? FAULT_USER : 0;
+    tlb_forget_page(c, linear);
     raise_page_fault(c, linear, error);
 }
 
@@ -271,7 +284,7 @@ void walk(Cpu *c, uint64_t linear, AccessKind kind, Walk *w)
             return;
         }
     }
-    w->dirty = false; /* others change the entries faster than we mark them: do not keep this one */
+    w->dirty = w->keep = false; /* others change the entries faster than we mark them */
 }
 
 bool walk_load_pdptes(Cpu *c, uint64_t cr3)

@@ -13,4 +13,24 @@ bool walk_load_pdptes(Cpu *c, uint64_t cr3);
 /* The view whose rights such an access has. */
 View mem_view(const Cpu *c, AccessKind kind);
 
-void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w, const PhysPage *p);
+/* The second level (tlb2.c). Keys of contexts; see Tlb2. */
+void tlb2_flush(Cpu *c);                 /* everything                                    */
+void tlb2_flush_pcids(Cpu *c);           /* all but global pages                          */
+void tlb2_cr3_loaded(Cpu *c, bool keep); /* the context is that of CR3's PCID     */
+void tlb2_flush_pcid(Cpu *c, unsigned pcid);
+void tlb2_flush_page(Cpu *c, unsigned pcid, uint64_t linear, bool global_too);
+unsigned tlb2_pcid(const Cpu *c);            /* the current one, or 0 */
+uint64_t tlb2_find(Cpu *c, uint64_t linear); /* page and TLB2_ bits of the 4 KB piece; 0: none */
+void tlb2_insert(Cpu *c, uint64_t linear, const Walk *w);
+/* May large pages lie in the same GB? */
+static inline bool tlb2_large_near(const Cpu *c, uint64_t linear)
+{
+    return c->tlb2.large_at >> (linear >> 30 & 63) & 1;
+}
+
+/* Give the first level tags for that page, as its rights and what lies there allow. */
+void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w);
+
+/* Host address of a byte of RAM that can be read there, its page's bytes behind it; NULL: ask
+ * phys_page(). */
+uint8_t *phys_host(Cpu *c, uint64_t phys);

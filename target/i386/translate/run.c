@@ -24,31 +24,48 @@ static void table_clear(JumpTable *t)
     for (unsigned slot = 0; slot < JUMP_SLOTS; slot++) {
         t->tag[slot] = jump_no_tag(slot);
     }
-    t->used = false;
+    for (unsigned n = 0; n < JUMP_SLOTS / 64; n++) {
+        t->near[n] = 0;
+    }
+    t->used = t->local = false;
 }
 
-void jump_flush(Cpu *c)
+void jump_flush(Cpu *c, bool global_too)
 {
     for (unsigned v = 0; v < JUMP_VIEWS; v++) {
-        if (c->jumps[v].used) {
+        if (c->jumps[v].used && (global_too || c->jumps[v].local)) {
             table_clear(&c->jumps[v]);
         }
     }
 }
 
-void jump_flush_page(Cpu *c, uint64_t linear)
+/* Forget rips whose upper bits, from `shift` up, are those of an address; of a page, all are in a
+ * quarter of the slots. */
+static void table_forget(JumpTable *t, uint64_t linear, unsigned shift)
 {
+    bool page = shift == 12;
+    unsigned slot = page ? (linear >> 12 & 3) << 8 : 0, end = page ? slot + 256 : JUMP_SLOTS;
+
+    for (; slot < end; slot++) {
+        if (!((linear ^ -t->tag[slot]) >> shift)) {
+            t->tag[slot] = jump_no_tag(slot);
+        }
+    }
+}
+
+void jump_flush_page(Cpu *c, uint64_t linear, bool near)
+{
+    unsigned page = linear / GUEST_PAGE % JUMP_SLOTS;
+
     if (c->code_base) { /* tables hold rips */
-        jump_flush(c);
+        jump_flush(c, true);
         return;
     }
     for (unsigned v = 0; v < JUMP_VIEWS; v++) {
         JumpTable *t = &c->jumps[v];
 
-        for (unsigned slot = 0; t->used && slot < JUMP_SLOTS; slot++) {
-            if (!((linear ^ -t->tag[slot]) >> 12)) {
-                t->tag[slot] = jump_no_tag(slot);
-            }
+        if (t->used && (near || t->near[page / 64] >> page % 64 & 1)) {
+            table_forget(t, linear, near ? 30 : 12);
         }
     }
 }
@@ -64,6 +81,7 @@ void jump_insert(Cpu *c, const Trans *t)
 {
     unsigned slot = jump_slot(c->s.rip);
     JumpTable *table = &c->jumps[c->view];
+    uint64_t linear = c->code_base + c->s.rip;
 
     if (table->mode != c->mode || c->code_generation != c->code->generation) {
         return;
@@ -71,6 +89,8 @@ void jump_insert(Cpu *c, const Trans *t)
     table->tag[slot] = -c->s.rip;
     table->page[slot] = c->s.rip - t->phys % GUEST_PAGE;
     table->code[slot] = (uintptr_t)t->entry;
+    table->near[linear / GUEST_PAGE % JUMP_SLOTS / 64] |= 1ull << linear / GUEST_PAGE % 64;
+    table->local |= !fetch_global(c, linear);
     table->used = true;
 }
 
@@ -115,15 +135,13 @@ bool trans_fill(Cpu *c, uint64_t linear, uint32_t info)
 {
     unsigned size = info >> 16 & 0xff;
     bool write = info >> 24, live = c->fpu_live;
-    Walk w;
 
     c->fills++;
     if (linear % GUEST_PAGE + size > GUEST_PAGE ||
         (c->code_size == CODE_64 && !canonical(c, linear))) {
         return false;
     }
-    walk(c, linear, write ? ACCESS_WRITE : ACCESS_READ, &w);
-    tlb_fill(c, c->view, linear, &w, phys_page(c, w.phys));
+    mem_refill(c, linear, write ? ACCESS_WRITE : ACCESS_READ);
     if (live) {
         fpu_live(c);
     }

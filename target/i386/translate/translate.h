@@ -93,9 +93,10 @@ void trans_link(Cpu *c, const Trans *t);
 /* Remember where a rip leads in the present mode. */
 void jump_insert(Cpu *c, const Trans *t);
 
-/* Forget all of them: the view's translations changed. page: those in one page. */
-void jump_flush(Cpu *c);
-void jump_flush_page(Cpu *c, uint64_t linear);
+/* Forget all of them, or all that may lead to pages that are not global: the view's translations
+ * changed. page: those in one page, or the GB around. */
+void jump_flush(Cpu *c, bool global_too);
+void jump_flush_page(Cpu *c, uint64_t linear, bool near);
 
 /* For the signal handler: is that host address in the cache, and what of? Async-signal-safe. false:
  * not an instruction that may fault. *leave: where to go on, with `at` in ecx. */
