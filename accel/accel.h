@@ -23,6 +23,7 @@ typedef struct IntcOps {
     bool (*msr_write)(Object *intc, uint32_t index, uint64_t value); /* TSC_DEADLINE, 0x800... */
     uint8_t (*tpr)(Object *intc);                                    /* CR8 is its upper half  */
     void (*set_tpr)(Object *intc, uint8_t tpr);
+    void (*eoi)(Object *intc, uint8_t vector); /* IRQCHIP_SPLIT: a level's service has ended */
 } IntcOps;
 
 /* What is waiting for a vCPU, in Vcpu.events. INTR is a level: the intc's output wire. */
@@ -100,6 +101,7 @@ struct Accel { /* an object: -accel tcg,tb-size=64M sets properties */
     Object obj;
     Machine *machine;
     bool one_at_a_time; /* set by start(): vCPUs take turns, each on its own thread */
+    bool split;         /* IRQCHIP_SPLIT: the engine has the local APICs            */
 };
 
 typedef struct AccelClass {
@@ -107,9 +109,12 @@ typedef struct AccelClass {
     uint32_t caps;
 
     /* Can it run here? If not, say why and what would help: "/dev/kvm: no permission ...". */
-    bool (*usable)(Error **why_not); /* NULL: it can */
-    bool stepped;                    /* guest time stands until somebody steps it */
-    bool (*supported)(Accel *a, X86Features *out, Error **err); /* before any vCPU exists */
+    bool (*usable)(Error **why_not);    /* NULL: it can */
+    bool (*preferred)(Error **why_not); /* to be taken when nobody named it? NULL: as usable */
+    bool stepped;                       /* guest time stands until somebody steps it */
+    bool (*supported)(Accel *a, X86Features *out, Error **err); /* before any vCPU exists; NULL:
+                                                                 * what the software engine has */
+    uint64_t (*tsc_hz)(Accel *a); /* of the TSC that guests see unless asked otherwise; 0: any  */
     bool (*start)(Accel *a, Error **err); /* make the VM; NULL: there is nothing to do */
     void (*stop)(Accel *a);
     IrqChip (*irqchip)(Accel *a);
@@ -156,6 +161,10 @@ extern const AccelClass Accel_class;
 Accel *accel_pick(Machine *m, const char *list, GString *log, Error **err);
 bool accel_start(Accel *a, Error **err);
 Accel *machine_accel(Machine *m); /* NULL before accel_start() */
+
+/* Go on with another engine, by name. The machine is stopped; on the event loop's thread, without
+ * locks. false: the old one stays; a CPU feature that the new one lacks is named. */
+bool accel_switch(Machine *m, const char *name, Error **err);
 
 /*
  * Stopping the world. A vCPU is INSIDE while it may hold a host pointer into guest RAM, a TLB entry

@@ -78,6 +78,13 @@ static bool info_version(Hmp *h, Error **err)
 
 /* ---- the engine ---- */
 
+static bool switch_accel(Hmp *h, Error **err)
+{
+    g_autofree char *name = NULL;
+
+    return hmp_need_word(h, "engine", &name, err) && accel_switch(h->m, name, err);
+}
+
 static bool info_jit(Hmp *h, Error **err)
 {
     Accel *a = machine_accel(h->m);
@@ -170,6 +177,7 @@ static const HmpCommand commands[] = {
     {"system_reset", NULL, "press the reset button", reset},
     {"system_powerdown", NULL, "press the power button", powerdown},
     {"system_wakeup", NULL, "wake the guest from sleep (S3)", wakeup},
+    {"x_accel", "NAME", "go on with another engine, when the machine is stopped", switch_accel},
     {"nmi", NULL, "send every vCPU an NMI", nmi},
     {"quit|q", NULL, "end the program", quit},
     {"log", "ITEM[,ITEM...] | none", "log these, as -d does, and nothing else; alone: list them", log_items_are, complete_log, .looks = true},

@@ -112,7 +112,12 @@ char *help_accels(void)
         const char *name = c->class.alias ?: c->class.name;
         Error *why = NULL;
 
-        if (!c->usable || c->usable(&why)) {
+        bool can = !c->usable || c->usable(&why);
+
+        if (can && c->preferred && !c->preferred(&why)) {
+            g_string_append_printf(out, "%-8s only when it is named: %s (%s)\n", name,
+                                   c->class.about, error_text(why));
+        } else if (can) {
             g_string_append_printf(out, "%-8s can be used: %s\n", name, c->class.about);
         } else {
             g_string_append_printf(out, "%-8s cannot be used here: %s\n", name, error_text(why));

@@ -81,7 +81,7 @@ bool take_cpu(Plan *p, const Option *o, const char *arg, Error **err)
     }
     g_free(p->cpu);
     p->cpu = g_strdup(arg);
-    return model_parse(arg, &model, err);
+    return model_resolve(arg, NULL, &model, err);
 }
 
 /* Options whose parameters are properties: "cpus" of -smp is smp.cpus. */

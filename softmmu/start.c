@@ -12,6 +12,7 @@
 #include "softmmu/make.h"
 #include "softmmu/plan.h"
 #include "softmmu/run/machine_impl.h"
+#include "util/log.h"
 
 #include <string.h>
 
@@ -196,13 +197,14 @@ static bool connect_ports(Machine *m, Plan *p, Error **err)
 
 /* ---- the engine ---- */
 
-static Accel *try_accel(Machine *m, Opts *o, const char *name, Error **err)
+static Accel *try_accel(Machine *m, Opts *o, const char *name, bool named, Error **err)
 {
     const Class *c = class_choose(name, &Accel_class, "accel", err);
     const AccelClass *ac = (const AccelClass *)c;
     Accel *a;
 
-    if (!c || (ac->usable && !ac->usable(err))) {
+    if (!c || (ac->usable && !ac->usable(err)) ||
+        (!named && ac->preferred && !ac->preferred(err))) {
         return NULL;
     }
     a = CAST(Accel, object_new(c, (Object *)m, "accel"));
@@ -216,7 +218,7 @@ static Accel *try_accel(Machine *m, Opts *o, const char *name, Error **err)
 }
 
 /* The first that can be used; when there is none, the reasons of all. */
-static Accel *first_accel(Machine *m, Opts *o, const char *list, GString *reasons)
+static Accel *first_accel(Machine *m, Opts *o, const char *list, bool named, GString *reasons)
 {
     g_auto(GStrv) name = g_strsplit(list, ":", -1);
     Accel *a = NULL;
@@ -224,11 +226,7 @@ static Accel *first_accel(Machine *m, Opts *o, const char *list, GString *reason
     for (int i = 0; name[i] && !a; i++) {
         Error *why = NULL;
 
-        if (!strcmp(name[i], "kvm") && !class_find("kvm")) {
-            error_set(&why, "not in this version");
-        } else {
-            a = try_accel(m, o, name[i], &why);
-        }
+        a = try_accel(m, o, name[i], named, &why);
         if (why) {
             g_string_append_printf(reasons, "%s%s: %s", reasons->len ? "; " : "", name[i],
                                    error_text(why));
@@ -250,18 +248,17 @@ static bool choose_accel(Machine *m, Plan *p, Error **err)
     for (guint i = 0; i < p->accels->len && !a; i++) {
         Opts *o = p->accels->pdata[i];
 
-        a = first_accel(m, o, opts_text(o, "accel"), reasons);
+        a = first_accel(m, o, opts_text(o, "accel"), true, reasons);
     }
     if (!p->accels->len) {
-        a = first_accel(m, NULL, list ?: "kvm:tcg", reasons);
+        a = first_accel(m, NULL, list ?: "kvm:tcg", list, reasons);
     }
     if (!a) {
         error_set(err, "no accelerator can be used: %s", reasons->str);
-        return error_hint(err, "'-accel help' lists them");
+        return error_hint(err, "'-accel help' lists them, and says what would help");
     }
-    if (reasons->len && (p->accels->len || list)) {
-        g_printerr("%s: using %s (%s)\n", g_get_prgname() ?: "rhea", a->obj.class->name,
-                   reasons->str);
+    if (reasons->len) {
+        log_printf("using %s (%s)\n", a->obj.class->alias ?: a->obj.class->name, reasons->str);
     }
     return true;
 }

@@ -50,6 +50,7 @@ bool accel_start(Accel *a, Error **err)
     if (class->start && !class->start(a, err)) {
         return false;
     }
+    a->split = class->irqchip && class->irqchip(a) == IRQCHIP_SPLIT;
     a->obj.fixed = true;
     m->accel = a;
     m->engine = &vcpu_machine_engine;

@@ -139,9 +139,10 @@ static void run_clock(Vcpu *cpu)
 
 /* ---- events ---- */
 
+/* Whoever has the local APIC sees to sleep and start-up, too. */
 static X86Activity activity(Vcpu *cpu)
 {
-    return cpu->state ? cpu->state->activity : CPU_RUNNING;
+    return cpu->state && !cpu->accel->split ? cpu->state->activity : CPU_RUNNING;
 }
 
 /* A window that was asked for is given up when the wire falls, or vcpu_run would come back for it

@@ -137,6 +137,12 @@ static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
 
     vcpu_enter(cpu);
     c->host = host_of_now(); /* the monitor's `log` changes it while vCPUs are parked */
+    if (c->s.taken) { /* another engine acknowledged it */
+        uint8_t vector = c->s.taken;
+
+        c->s.taken = 0;
+        rt_interrupt(c, vector);
+    }
     why = rt_run(c);
     vcpu_leave(cpu);
     cpu_attended(c); /* events are looked at next; a kick from here on ends the next run at once */

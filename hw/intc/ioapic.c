@@ -10,6 +10,8 @@
 
 #include "util/trace.h"
 
+#include <string.h>
+
 enum { SELECT = 0, WINDOW = 0x10, EOI = 0x40, PAGE_BYTES = 0x1000, PINS = 24 };
 enum { INDEX_ID, INDEX_VERSION, INDEX_ARBITRATION, INDEX_TABLE = 0x10 };
 enum { LOGICAL = 1 << 11, REMOTE_IRR = 1 << 14, LEVEL = 1 << 15, MASKED = 1 << 16 };
@@ -26,17 +28,46 @@ struct IoApic {
     uint8_t version, select;
     uint32_t id, lines;
     uint64_t entry[PINS];
+    uint64_t routed[PINS]; /* as the engine routed_by knows them */
+    const Accel *routed_by;
 };
+
+static MsiMessage message(uint64_t e)
+{
+    return (MsiMessage){
+        .addr = MSI_BASE | e >> DEST_SHIFT << 12 | (e & LOGICAL ? MSI_LOGICAL : 0),
+        .data = (e & (0x7ff | LEVEL)) | MSI_ASSERT,
+    };
+}
 
 static void send(IoApic *a, unsigned n)
 {
-    uint64_t e = a->entry[n];
+    msi_send(a->port, message(a->entry[n]));
+}
 
-    msi_send(a->port,
-             (MsiMessage){
-                 .addr = MSI_BASE | e >> DEST_SHIFT << 12 | (e & LOGICAL ? MSI_LOGICAL : 0),
-                 .data = (e & (0x7ff | LEVEL)) | MSI_ASSERT,
-             });
+/* An engine with local APICs of its own must know which vectors are levels, to tell of their end.
+ */
+static void route(IoApic *a, unsigned n)
+{
+    Accel *engine = machine_accel(a->dev.machine);
+    MsiMessage to = message(a->entry[n]);
+
+    if (engine && engine->split && a->routed[n] != a->entry[n]) {
+        a->routed[n] = a->entry[n];
+        ((const AccelClass *)engine->obj.class)
+            ->route(engine, n, a->entry[n] & MASKED ? NULL : &to, NULL);
+    }
+}
+
+static void routes(IoApic *a)
+{
+    if (a->routed_by != machine_accel(a->dev.machine)) { /* it knows nothing yet */
+        a->routed_by = machine_accel(a->dev.machine);
+        memset(a->routed, 0, sizeof a->routed);
+    }
+    for (unsigned n = 0; n < PINS; n++) {
+        route(a, n);
+    }
 }
 
 /* A high level that nobody serves is sent; from then to its EOI the remote IRR bit is set. */
@@ -202,6 +233,8 @@ static const StateField ioapic_state[] = {
     STATE(IoApic, id),
     STATE(IoApic, lines),
     STATE(IoApic, entry),
+    STATE_SKIP(IoApic, routed, "derived"),
+    STATE_SKIP(IoApic, routed_by, "host"),
     STATE_SKIP(IoApic, sink, "config"),
     STATE_END,
 };
@@ -219,5 +252,6 @@ const DeviceClass IoApic_class = {
     .realize = METHOD(IoApic, ioapic_realize),
     .unrealize = ioapic_unrealize,
     .reset = METHOD(IoApic, ioapic_reset),
+    .settle = METHOD(IoApic, routes),
 };
 CLASS(IoApic);

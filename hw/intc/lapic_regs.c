@@ -317,7 +317,9 @@ static int lapic_acknowledge(Object *intc)
         return -1;
     }
     vector = lapic_pending(l);
-    if (vector >= 0) {
+    if (l->cpu->accel && l->cpu->accel->split) {
+        vector = l->pic && l->lines & 1 ? pic_acknowledge(l->pic) : -1;
+    } else if (vector >= 0) {
         bit_put(l->s.irr, vector, false);
         bit_put(l->s.isr, vector, true);
     } else if (lapic_extint(l) && l->pic) {
@@ -392,7 +394,17 @@ static void lapic_set_tpr(Object *intc, uint8_t tpr)
     }
 }
 
+/* The engine's local APIC says so. */
+static void lapic_eoi(Object *intc, uint8_t vector)
+{
+    if (object_enter(intc)) {
+        msi_port_eoi(CAST(Lapic, intc)->port, vector);
+        object_leave(intc);
+    }
+}
+
 const IntcOps lapic_ops = {
+    .eoi = lapic_eoi,
     .acknowledge = lapic_acknowledge,
     .msr_read = lapic_msr_read,
     .msr_write = lapic_msr_write,

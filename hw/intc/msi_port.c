@@ -64,8 +64,25 @@ unsigned msi_port_deliver(MsiPort *p, const ApicMessage *m, const Lapic *except)
     return taken;
 }
 
+/* The engine's local APICs take messages themselves; the end of a level means nothing to them. */
+static bool engine_takes(MsiPort *p, MsiMessage message)
+{
+    Accel *a = machine_accel(p->dev.machine);
+
+    if (!a || !a->split) {
+        return false;
+    }
+    if (!(message.data & DATA_LEVEL) || message.data & DATA_ASSERT) {
+        ((const AccelClass *)a->obj.class)->msi(a, message);
+    }
+    return true;
+}
+
 void msi_send(MsiPort *p, MsiMessage message)
 {
+    if (engine_takes(p, message)) {
+        return;
+    }
     uint8_t dest = message.addr >> 12, mode = message.data >> 8 & 7;
     ApicMessage m = {
         .dest = dest,

@@ -53,11 +53,26 @@ static int64_t tsc_due(Vcpu *cpu, uint64_t tsc)
     return ticks <= 0 ? 0 : ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
 }
 
+bool cpu_offer(Accel *a, CpuOffer *offer, Error **err)
+{
+    const AccelClass *engine = a ? (const AccelClass *)a->obj.class : NULL;
+
+    *offer = (CpuOffer){0};
+    if (!engine || !engine->supported) {
+        model_offered(&offer->features);
+        return true;
+    }
+    offer->hardware = true;
+    offer->tsc_hz = engine->tsc_hz ? engine->tsc_hz(a) : 0;
+    return engine->supported(a, &offer->features, err);
+}
+
 static bool x86_realize(X86Cpu *x, Error **err)
 {
     const SmpTopology *smp = &machine_config(x->vcpu.dev.machine)->smp;
+    CpuOffer offer;
 
-    if (!model_parse(x->model_text, &x->model, err)) {
+    if (!cpu_offer(x->vcpu.accel, &offer, err) || !model_resolve(x->model_text, &offer, &x->model, err)) {
         return false;
     }
     x->topology = (CpuTopology){smp->sockets, smp->dies, smp->cores, smp->threads};

@@ -10,6 +10,9 @@
  * bootstrap processor. The machine's engine (Accel) must have been chosen. NULL: see err. */
 Vcpu *cpu_create(Machine *m, const char *model, unsigned apic_id, Error **err);
 
+/* What an engine can show to guests; it has been started. */
+bool cpu_offer(Accel *a, CpuOffer *offer, Error **err);
+
 /* The run-time library's part. cpu->state is its first member. */
 Cpu *cpu_rt(Vcpu *cpu);
 

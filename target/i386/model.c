@@ -234,6 +234,7 @@ static void drop_dependents(X86Features *f)
 typedef struct Parse {
     CpuModel *model;
     X86Features asked; /* by the model or by name */
+    const CpuOffer *offer;
     bool enforce, check, hidden;
 } Parse;
 
@@ -279,6 +280,19 @@ static void host_model_id(CpuModel *m)
     }
 }
 
+/* Guests choose code by vendor and family, and hardware behaves as its own vendor's does. */
+static void host_identity(CpuModel *m)
+{
+    unsigned a = 0, b = 0, c = 0, d = 0;
+
+    __get_cpuid(0, &a, &b, &c, &d);
+    memcpy(m->vendor, (unsigned[]){b, d, c}, 12);
+    __get_cpuid(1, &a, &b, &c, &d);
+    m->stepping = a & 15;
+    m->model = (a >> 4 & 15) | (a >> 12 & 0xf0);
+    m->family = (a >> 8 & 15) + (a >> 20 & 0xff);
+}
+
 static void start_model(Parse *p, const ModelRow *row)
 {
     CpuModel *m = p->model;
@@ -288,8 +302,9 @@ static void start_model(Parse *p, const ModelRow *row)
                     .family = row->family,
                     .model = row->model,
                     .stepping = row->stepping,
-                    .tsc_hz = DEFAULT_TSC_HZ,
-                    .phys_bits = DEFAULT_PHYS_BITS,
+                    .tsc_hz = p->offer->tsc_hz ?: DEFAULT_TSC_HZ,
+                    .phys_bits = p->offer->phys_bits ? MIN(p->offer->phys_bits, DEFAULT_PHYS_BITS)
+                                                     : DEFAULT_PHYS_BITS,
                     .hypervisor_leaf = true};
     g_strlcpy(m->name, row->name, sizeof m->name);
     g_strlcpy(m->vendor, row->vendor, sizeof m->vendor);
@@ -301,7 +316,10 @@ static void start_model(Parse *p, const ModelRow *row)
     if (row->features) {
         ask_all(p, row);
     } else {
-        model_offered(&p->asked);
+        p->asked = p->offer->features;
+        if (p->offer->hardware) {
+            host_identity(m);
+        }
         feature_set(&p->asked, FEATURE_HT, false); /* the topology says */
         feature_set(&p->asked, FEATURE_CMP_LEGACY, false);
         feature_set(&p->asked, FEATURE_TOPOEXT, false);
@@ -440,12 +458,10 @@ static bool parse_item(Parse *p, const char *item, Error **err)
 static bool resolve(Parse *p, Error **err)
 {
     CpuModel *m = p->model;
-    X86Features offered;
     g_autoptr(GString) lacking = g_string_new("");
 
-    model_offered(&offered);
     for (int w = 0; w < WORD_COUNT; w++) {
-        m->features.word[w] = p->asked.word[w] & offered.word[w];
+        m->features.word[w] = p->asked.word[w] & p->offer->features.word[w];
     }
     drop_dependents(&m->features);
     for (const FeatureRow *r = feature_rows; r->name; r++) {
@@ -467,11 +483,12 @@ static bool resolve(Parse *p, Error **err)
     return true;
 }
 
-bool model_parse(const char *text, CpuModel *out, Error **err)
+bool model_resolve(const char *text, const CpuOffer *offer, CpuModel *out, Error **err)
 {
+    static const CpuOffer all = {.features.word = {[0 ... WORD_COUNT - 1] = ~0u}};
     g_auto(GStrv) item = g_strsplit(text && *text ? text : "max", ",", -1);
     const ModelRow *row = row_find(item[0], err);
-    Parse p = {.model = out};
+    Parse p = {.model = out, .offer = offer ?: &all};
 
     if (!row) {
         return false;
@@ -483,6 +500,14 @@ bool model_parse(const char *text, CpuModel *out, Error **err)
         }
     }
     return resolve(&p, err);
+}
+
+bool model_parse(const char *text, CpuModel *out, Error **err)
+{
+    CpuOffer offer = {0};
+
+    model_offered(&offer.features);
+    return model_resolve(text, &offer, out, err);
 }
 
 char *model_help(void)

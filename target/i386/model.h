@@ -18,7 +18,19 @@ typedef struct CpuModel {
     char missing[256]; /* names of features asked for and not to be had, blanks between; or "" */
 } CpuModel;
 
-/* Parse what -cpu takes: "Haswell-noTSX,+aes,-avx2,smap=off,enforce=on"; NULL: the default. */
+/* What an engine can give: nothing that is not in it is shown to a guest. */
+typedef struct CpuOffer {
+    X86Features features;
+    uint64_t tsc_hz;   /* what the TSC counts in unless the user says; 0: the model's default */
+    uint8_t phys_bits; /* the most that addresses can have; 0: any                            */
+    bool hardware;     /* it is the host's own CPU: max and host have its vendor and family   */
+} CpuOffer;
+
+/* Parse what -cpu takes: "Haswell-noTSX,+aes,-avx2,smap=off,enforce=on"; NULL: the default. offer
+ * NULL: look at the words only, whatever can be had. */
+bool model_resolve(const char *text, const CpuOffer *offer, CpuModel *out, Error **err);
+
+/* The same with what the software engine offers. */
 bool model_parse(const char *text, CpuModel *out, Error **err);
 
 /* -cpu help: models, then features. The caller frees it. */
@@ -30,5 +42,5 @@ const char *model_name(unsigned n);
 /* The name of a feature as -cpu spells it, or NULL. */
 const char *feature_name(X86Feature feature);
 
-/* What this engine can offer on this host, at most. Thread-safe. */
+/* What the software engine can offer on this host, at most. Thread-safe. */
 void model_offered(X86Features *out);

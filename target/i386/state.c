@@ -62,6 +62,7 @@ const StateField x86_state_fields[] = {
     STATE(X86State, a20, .below = 2),
     STATE(X86State, smbase),
     STATE(X86State, dr6_pending, .below = 1ull << 32),
+    STATE(X86State, taken, .below = 0x200),
     STATE(X86State, star),
     STATE(X86State, lstar),
     STATE(X86State, cstar),

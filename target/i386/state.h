@@ -167,6 +167,8 @@ typedef struct X86State {
     bool smm, a20; /* a20: bit 20 of addresses goes out */
     uint32_t smbase;
     uint64_t dr6_pending; /* debug conditions held back by ss_shadow */
+    uint16_t taken;       /* 0x100 | vector of an external interrupt that was acknowledged and comes
+                           * before       the next instruction; 0: none */
 
     /* X86_MSRS */
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base;

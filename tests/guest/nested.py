@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""KVM for real on hosts without VT-x: nested.py --binary B [--shell] [--smp N] [NAME...]
+
+Debian's QEMU, which emulates AMD-V, boots Debian's kernel with KVM's modules from an initramfs that
+holds our program with its libraries and firmware; in there it boots the same kernel with
+-accel kvm. Prints `ok NAME`, `FAIL NAME: why` or `skip NAME: why`. --shell: the outer guest's shell
+on this terminal, for work on the engine.
+"""
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from guest import Guest, GuestError
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+QEMU = 'qemu-system-x86_64'
+FIRMWARE = ['/usr/share/seabios/bios-256k.bin']
+INIT = r'''#!/bin/sh
+/bin/busybox --install -s /bin
+export PATH=/bin HOME=/ TERM=linux PS1='outer:\w# '
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+for module in irqbypass kvm kvm-amd; do insmod /modules/$module.ko; done
+echo 3 >/proc/sys/kernel/printk
+cd /
+setsid cttyhack sh
+poweroff -f
+'''
+
+
+class Skip(Exception):
+    """This host lacks something that the test needs."""
+
+
+def guest_files(kind):
+    """Kernel and initramfs of that kind."""
+    done = subprocess.run([os.path.join(TOP, 'scripts/guest-files'), kind], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise Skip(f'no {kind} guest files: {done.stderr.strip().splitlines()[-1:]}')
+    return done.stdout.split()
+
+
+def libraries(binary):
+    """Shared libraries of a program, as paths."""
+    out = subprocess.run(['ldd', binary], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return re.findall(r'(/\S+)', out)
+
+
+def put(root, source, path=None):
+    """A file into the tree, at its own path unless told otherwise."""
+    target = root + (path or source)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    shutil.copyfile(os.path.realpath(source), target)
+    shutil.copymode(os.path.realpath(source), target)
+
+
+def archive(root, path, mode='wb'):
+    """A tree as an initramfs; mode 'ab': behind another."""
+    with open(path, mode) as out:
+        listing = subprocess.run(['find', '.'], cwd=root, stdout=subprocess.PIPE, check=True).stdout
+        subprocess.run(['cpio', '--quiet', '-o', '-H', 'newc', '-R', '0:0'], cwd=root, input=listing,
+                       stdout=out, check=True)
+
+
+def inner_initramfs(busybox, folder):
+    """Busybox's, and behind it the work."""
+    path, root = os.path.join(folder, 'inner'), os.path.join(folder, 'inner-root')
+    os.makedirs(root + '/bin')
+    subprocess.run(['gcc', '-O2', '-static', '-pthread', os.path.join(HERE, 'nested_work.c'), '-o',
+                    root + '/bin/nested-work'], check=True)
+    subprocess.run(['strip', root + '/bin/nested-work'], check=False)
+    shutil.copyfile(busybox, path)
+    with open(path, 'ab') as file:
+        file.write(bytes(-os.path.getsize(path) % 4))
+    archive(root, path, 'ab')
+    shutil.rmtree(root)
+    return path
+
+
+def initramfs(binary, folder, extra=()):
+    """The outer guest's: returns its path."""
+    kernel, inner = guest_files('nested')
+    cache = os.path.dirname(kernel)
+    root = os.path.join(folder, 'root')
+    for name in ('bin', 'proc', 'sys', 'dev', 'tmp'):
+        os.makedirs(os.path.join(root, name), exist_ok=True)
+    put(root, os.path.join(cache, 'busybox-static/bin/busybox'), '/bin/busybox')
+    os.symlink('busybox', os.path.join(root, 'bin/sh'))
+    for module in ('irqbypass', 'kvm', 'kvm-amd'):
+        put(root, f'{cache}/modules/{module}.ko', f'/modules/{module}.ko')
+    put(root, kernel, '/guest/kernel')
+    put(root, inner_initramfs(inner, folder), '/guest/initramfs')
+    put(root, binary, '/bin/rhea')
+    subprocess.run(['strip', '-g', root + '/bin/rhea'], check=False)
+    for path in libraries(binary) + FIRMWARE:
+        put(root, path)
+    for source, path in extra:
+        put(root, source, path)
+    with open(root + '/init', 'w', encoding='ascii') as file:
+        file.write(INIT)
+    os.chmod(root + '/init', 0o755)
+    path = os.path.join(folder, 'initramfs')
+    archive(root, path)
+    shutil.rmtree(root)
+    return kernel, path
+
+
+def outer_args(kernel, ramdisk, smp):
+    """QEMU's command line."""
+    return ['-accel', 'tcg', '-cpu', 'max', '-m', '2G', '-smp', str(smp), '-nodefaults', '-nographic',
+            '-no-reboot', '-serial', 'stdio', '-monitor', 'none', '-kernel', kernel, '-initrd', ramdisk, '-append',
+            'console=ttyS0 quiet mitigations=off tsc=reliable']
+
+
+class Outer(Guest):
+    """The outer guest at its shell."""
+
+    prompt = 'outer:/# '
+
+    def __init__(self, binary, folder, smp=1, extra=(), limit=300):
+        if not shutil.which(QEMU):
+            raise Skip(f'{QEMU} is not installed')
+        super().__init__(QEMU, outer_args(*initramfs(binary, folder, extra), smp), limit)
+        self.expect(self.prompt)
+
+    def sh(self, command, limit=None):
+        """A command of the outer shell; what it printed."""
+        return self.run(command, self.prompt, limit)
+
+
+LINUX = ('rhea -accel kvm -m 256 -nographic -kernel /guest/kernel -initrd /guest/initramfs '
+         '-append "console=ttyS0 quiet" ')
+
+
+def check(got, want, what):
+    """A test's assertion."""
+    if got != want:
+        raise GuestError(f'{what} is {got!r}, not {want!r}')
+
+
+def boot(outer, options):
+    """Linux to its shell under KVM."""
+    outer.send(LINUX + options + '\n')
+    outer.expect('rhea:/# ')
+    check(outer.run('echo answer-$((6 * 7))'), 'answer-42', 'the answer')
+
+
+def off(outer):
+    """The inner guest powers off."""
+    outer.send('poweroff -f\n')
+    outer.expect(outer.prompt)
+
+
+def works(outer, smp):
+    """The work in a guest with so many CPUs."""
+    boot(outer, f'-smp {smp}')
+    check(outer.run('grep -c ^processor /proc/cpuinfo'), str(smp), 'the number of CPUs')
+    check(outer.run('nested-work 3').splitlines()[-1], 'work done', 'the end of the work')
+    check(outer.run('dmesg | grep -c "BUG:\\|WARNING:\\|Oops"'), '0', 'complaints of the kernel')
+    off(outer)
+
+
+def linux_one(outer):
+    """Linux boots with one vCPU to a shell, works (time, FPU, signals) and powers off."""
+    works(outer, 1)
+
+
+def linux_two(outer):
+    """With two vCPUs FPU state moves between them, and time is the same on both."""
+    works(outer, 2)
+
+
+def monitor(outer, *commands):
+    """Commands at the inner monitor, which Ctrl-A C reaches; what they printed."""
+    outer.send('\x01c')
+    outer.expect('(qemu) ')
+    said = [outer.run(command, '(qemu) ').removeprefix(command) for command in commands]
+    outer.send('\x01c')
+    return said
+
+
+def engine_changes(outer):
+    """While it works the guest moves from KVM to the software engine and back; the state suffices."""
+    boot(outer, '-smp 2 -cpu x86-64-v2')
+    outer.send('nested-work 6\n')
+    outer.expect('round 2: fpu right, time right')
+    check(monitor(outer, 'stop', 'x_accel tcg', 'cont'), [''] * 3, 'what the monitor said')
+    outer.expect('round 4: fpu right, time right')
+    check(monitor(outer, 'stop', 'x_accel kvm', 'cont'), [''] * 3, 'what the monitor said')
+    outer.expect('work done')
+    outer.expect('rhea:/# ')
+    off(outer)
+
+
+def engine_refuses(outer):
+    """A CPU with a feature that the other engine lacks stays where it is; the feature is named."""
+    outer.send('rhea -accel kvm -S -cpu max,+fxsr-opt -m 64 -display none -serial none -monitor stdio\n')
+    outer.expect('(qemu) ')
+    said = outer.run('x_accel tcg', '(qemu) ')
+    check('does not offer the guest\'s CPU feature fxsr-opt' in said, True, f'the refusal in {said!r}')
+    outer.send('quit\n')
+    outer.expect(outer.prompt)
+
+
+TESTS = [linux_one, linux_two, engine_changes, engine_refuses]
+
+
+def run_tests(binary, names, smp):
+    """All in one outer guest; how many failed."""
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder, Outer(binary, folder, smp) as outer:
+        check('No' in outer.sh('ls /dev/kvm'), False, 'the absence of /dev/kvm')
+        for test in TESTS:
+            name = test.__name__
+            if names and name not in names:
+                continue
+            try:
+                test(outer)
+                print(f'ok   nested: {name}: {test.__doc__}', flush=True)
+            except GuestError as why:
+                print(f'FAIL nested: {name}: {why}', flush=True)
+                return failed + 1 # nobody knows where the outer guest stands now
+    return failed
+
+
+def main():
+    """Run what was named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--binary', required=True)
+    parser.add_argument('--shell', action='store_true')
+    parser.add_argument('--smp', type=int, default=1)
+    parser.add_argument('names', nargs='*')
+    args = parser.parse_args()
+    if args.shell:
+        with tempfile.TemporaryDirectory() as folder:
+            return subprocess.call([QEMU] + outer_args(*initramfs(args.binary, folder), args.smp))
+    try:
+        return 1 if run_tests(args.binary, args.names, args.smp) else 0
+    except Skip as why:
+        print(f'skip nested: {why}')
+        return 0
+    except GuestError as why:
+        print(f'FAIL nested: {why}')
+        return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
