@@ -72,7 +72,8 @@ static bool x86_realize(X86Cpu *x, Error **err)
     const SmpTopology *smp = &machine_config(x->vcpu.dev.machine)->smp;
     CpuOffer offer;
 
-    if (!cpu_offer(x->vcpu.accel, &offer, err) || !model_resolve(x->model_text, &offer, &x->model, err)) {
+    if (!cpu_offer(x->vcpu.accel, &offer, err) ||
+        !model_resolve(x->model_text, &offer, &x->model, err)) {
         return false;
     }
     x->topology = (CpuTopology){smp->sockets, smp->dies, smp->cores, smp->threads};

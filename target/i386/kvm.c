@@ -19,12 +19,13 @@
 
 /* ---- general registers ---- */
 
-#define EACH_GPR(X)                                                                               \
-    X(rax, R_AX)                                                                                  \
-    X(rcx, R_CX)                                                                                  \
-    X(rdx, R_DX)                                                                                  \
-    X(rbx, R_BX) X(rsp, R_SP) X(rbp, R_BP) X(rsi, R_SI) X(rdi, R_DI) X(r8, 8) X(r9, 9) X(r10, 10) \
-        X(r11, 11) X(r12, 12) X(r13, 13) X(r14, 14) X(r15, 15)
+#define EACH_GPR(X)                                                                             \
+    X(rax, R_AX)                                                                                \
+    X(rcx, R_CX)                                                                                \
+    X(rdx, R_DX)                                                                                \
+    X(rbx, R_BX)                                                                                \
+    X(rsp, R_SP) X(rbp, R_BP) X(rsi, R_SI) X(rdi, R_DI) X(r8, 8) X(r9, 9) X(r10, 10) X(r11, 11) \
+        X(r12, 12) X(r13, 13) X(r14, 14) X(r15, 15)
 
 void kvm_regs_get(const struct kvm_regs *from, X86State *to)
 {

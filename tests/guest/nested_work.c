@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Work for a guest whose engine is under test: `nested-work ROUNDS`. Two threads hold values in x87 and
- * SSE registers across system calls that move them from CPU to CPU, while signals come whose handler
- * uses the same registers; and time must never go backwards, on either. A line a round.
+ * Work for a guest whose engine is under test: `nested-work ROUNDS`. Two threads hold values in x87
+ * and SSE registers across system calls that move them from CPU to CPU, while signals come whose
+ * handler uses the same registers; and time must never go backwards, on either. A line a round.
  * Built statically, run inside guests by nested.py.
  */
 #define _GNU_SOURCE
@@ -57,17 +57,18 @@ static int move_with_registers(unsigned cpu, uint64_t seed)
     uint64_t x87_in = seed >> 2, x87_out = 0;
     long result;
 
-    __asm__ volatile("movdqu (%[in]), %%xmm3\n\t"
-                     "movdqu 16(%[in]), %%xmm12\n\t"
-                     "fildll (%[xin])\n\t"
-                     "syscall\n\t"
-                     "fistpll (%[xout])\n\t"
-                     "movdqu %%xmm3, (%[out])\n\t"
-                     "movdqu %%xmm12, 16(%[out])"
-                     : "=a"(result)
-                     : "a"(SYS_sched_setaffinity), "D"(0L), "S"(sizeof set), "d"(set),
-                       [in] "r"(in), [out] "r"(out), [xin] "r"(&x87_in), [xout] "r"(&x87_out)
-                     : "rcx", "r11", "memory", "xmm3", "xmm12", "st");
+    __asm__ volatile(
+        "movdqu (%[in]), %%xmm3\n\t"
+        "movdqu 16(%[in]), %%xmm12\n\t"
+        "fildll (%[xin])\n\t"
+        "syscall\n\t"
+        "fistpll (%[xout])\n\t"
+        "movdqu %%xmm3, (%[out])\n\t"
+        "movdqu %%xmm12, 16(%[out])"
+        : "=a"(result)
+        : "a"(SYS_sched_setaffinity), "D"(0L), "S"(sizeof set),
+          "d"(set), [in] "r"(in), [out] "r"(out), [xin] "r"(&x87_in), [xout] "r"(&x87_out)
+        : "rcx", "r11", "memory", "xmm3", "xmm12", "st");
     for (int n = 0; n < 4; n++) {
         if (in[n] != out[n]) {
             return 0;
