@@ -4,6 +4,7 @@
  * status, version and the engine's figures. Each does what the QMP command of that meaning does, by
  * the same function.
  */
+#include "gdbstub/gdbstub.h"
 #include "monitor/hmp_command.h"
 #include "qapi/commands.h"
 #include "softmmu/run/run.h"
@@ -170,6 +171,24 @@ static void complete_trace(Hmp *h, HmpWords *words)
     }
 }
 
+/* ---- gdb ---- */
+
+static bool gdbserver(Hmp *h, Error **err)
+{
+    g_autofree char *device = hmp_rest(h);
+    const char *where = *device ? device : "tcp::1234";
+
+    if (!gdbstub_open(h->m, where, err)) {
+        return false;
+    }
+    if (strcmp(where, "none")) {
+        hmp_say(h, "Waiting for gdb connection on device '%s'\n", where);
+    } else {
+        hmp_say(h, "Disabled gdbserver\n");
+    }
+    return true;
+}
+
 /* clang-format off */
 static const HmpCommand commands[] = {
     {"stop|s", NULL, "stop the vCPUs and the guest's clocks", stop},
@@ -182,6 +201,7 @@ static const HmpCommand commands[] = {
     {"quit|q", NULL, "end the program", quit},
     {"log", "ITEM[,ITEM...] | none", "log these, as -d does, and nothing else; alone: list them", log_items_are, complete_log, .looks = true},
     {"logfile", "[FILE]", "the log goes there; alone: to stderr", log_file},
+    {"gdbserver", "[DEVICE]", "wait for gdb there, as -gdb does; alone: on TCP port 1234; none: no longer", gdbserver},
     {"trace-event", "NAME on|off", "switch trace points; * and ? in names stand for anything", trace_event, complete_trace},
     {"status", NULL, "does the machine run?", info_status, .info = true},
     {"version", NULL, "of what program, and whose commands these are", info_version, .info = true},

@@ -189,9 +189,13 @@ static bool make(Hmp *h, const char *implied, bool (*fn)(Machine *m, Opts *o, Er
                  Error **err)
 {
     g_autofree char *text = hmp_rest(h);
-    Opts *o = *text ? opts_parse(text, implied, err) : NULL;
-    bool ok = o ? fn(h->m, o, err) : *text ? false : error_set(err, "%s is missing", implied);
+    Opts *o = opts_parse(text, implied, err);
+    bool ok = o != NULL;
 
+    if (o && !opts_text(o, implied)) {
+        ok = error_set(err, "%s is missing", implied);
+    }
+    ok = ok && fn(h->m, o, err);
     opts_free(o);
     return ok;
 }

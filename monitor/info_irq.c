@@ -66,10 +66,6 @@ static bool info_lapic(Hmp *h, Error **err)
     if (!cpu->intc || !object_is(cpu->intc, &Lapic_class)) {
         return error_set(err, "CPU %" PRIu64 " has no local APIC", n);
     }
-    const AccelClass *engine = cpu->accel ? (const AccelClass *)cpu->accel->obj.class : NULL;
-    if (engine && engine->pull) {
-        engine->pull(cpu, X86_LAPIC);
-    }
     lapic_describe(CAST(Lapic, cpu->intc), h->out);
     return true;
 }

@@ -209,13 +209,8 @@ static void add_registers(GString *out, const X86State *s)
 
 static bool one_cpu(Hmp *h, Vcpu *cpu, Error **err)
 {
-    const AccelClass *engine = cpu->accel ? (const AccelClass *)cpu->accel->obj.class : NULL;
-
     if (!cpu->state) {
         return error_set(err, "the engine keeps no registers");
-    }
-    if (engine && engine->pull) {
-        engine->pull(cpu, X86_ALL);
     }
     hmp_say(h, "\nCPU#%u\n", cpu->id);
     add_registers(h->out, cpu->state);

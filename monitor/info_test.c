@@ -122,6 +122,8 @@ TEST("hmp: commands that steer do what QMP's do")
     check(machine_cpu(h.m, 0)->events & VCPU_NMI, VCPU_NMI);
     check_has(ask(&h, "info version"), "7.2.0 (Rhea ");
     check_has(ask(&h, "info jit"), "Error: a machine without an engine has no figures");
+    check_str(ask(&h, "gdbserver none"), "Disabled gdbserver\n");
+    check_has(ask(&h, "gdbserver nix:"), "Error: there is no device nix:");
     check_str(ask(&h, "quit now"), "Error: too many arguments: now\nquit takes none\n");
     check_str(ask(&h, "q"), "");
     check(machine_shutdown_reason(h.m), SHUTDOWN_QUIT);
@@ -185,6 +187,7 @@ TEST("hmp: devices and objects come, show their properties, and go")
     check_str(ids[0], "mine");
     check_has(ask(&h, "device_add pci-testdv"), "did you mean pci-testdev?");
     check_str(ask(&h, "device_add"), "Error: driver is missing\n");
+    check_str(ask(&h, "device_add id=x"), "Error: driver is missing\n");
     check_has(ask(&h, "device_del nix"), "Error: there is no device nix\n");
     check_str(ask(&h, "object_add memory-backend-ram,id=more,size=1M"), "");
     check_str(ask(&h, "qom-get /objects/more size"), "1048576\n");

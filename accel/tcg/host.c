@@ -283,9 +283,14 @@ static void host_smm_changed(Cpu *c)
 
 const RtHost tcg_host = {COMMON};
 
-/* Events and blocks are told one by one: chosen when a vCPU is made, or each would pay for the
- * asking. */
+/* Events and new blocks, and blocks that run, are told one by one: chosen when a vCPU goes in, or
+ * each would pay for the asking. */
 const RtHost tcg_host_logs = {
+    COMMON.log_interrupt = host_log_interrupt,
+    .log_code = host_log_code,
+};
+
+const RtHost tcg_host_exec = {
     COMMON.log_interrupt = host_log_interrupt,
     .log_exec = host_log_exec,
     .log_code = host_log_code,

@@ -3,6 +3,6 @@
 #include "accel/accel.h"
 #include "target/i386/rt/host.h"
 
-/* What the run-time library calls. Cpu.vcpu must point to its Vcpu. The second also tells every
- * event and block, for -d int, exec and in_asm. */
-extern const RtHost tcg_host, tcg_host_logs;
+/* What the run-time library calls. Cpu.vcpu must point to its Vcpu. The second also tells
+ * events and new blocks, for -d int and in_asm; the third each block that runs, for exec. */
+extern const RtHost tcg_host, tcg_host_logs, tcg_host_exec;

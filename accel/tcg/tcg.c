@@ -81,7 +81,10 @@ static void marks_cleared(MemListener *l, Ram *ram)
 /* Who calls when events and blocks are to be told. */
 static const RtHost *host_of_now(void)
 {
-    return log_on(LOG_INT | LOG_EXEC | LOG_IN_ASM) ? &tcg_host_logs : &tcg_host;
+    if (log_on(LOG_EXEC)) {
+        return &tcg_host_exec;
+    }
+    return log_on(LOG_INT | LOG_IN_ASM) ? &tcg_host_logs : &tcg_host;
 }
 
 static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
@@ -218,20 +221,41 @@ static unsigned block_count(const BlockCache *blocks)
     return n;
 }
 
+static void add_cache(const CodeCache *code, GString *out)
+{
+    const TransFigures *f = &code->figures;
+
+    g_string_append_printf(out,
+                           "translated: %" PRIu64 " blocks of %" PRIu64 " instructions, %" PRIu64
+                           " bytes of code; %u of %u KB in use, emptied %" PRIu64 " times\n",
+                           f->units, f->insns, f->host_bytes, code->used / 1024, code->size / 1024,
+                           f->flushes);
+}
+
 static void tcg_figures(Accel *a, GString *out)
 {
+    const CodeCache *code = ((Tcg *)a)->code;
+
+    if (code) {
+        add_cache(code, out);
+    }
     for (unsigned i = 0; i < machine_cpu_count(a->machine); i++) {
         Vcpu *cpu = machine_cpu(a->machine, i);
         const Cpu *c = cpu_rt(cpu);
         const TcgCpu *t = cpu->engine;
 
         g_string_append_printf(out,
-                               "CPU#%u interprets: %" PRIu64
-                               " instructions; %u blocks decoded, %zu of %d KB in use, "
-                               "emptied %u times\n",
+                               "CPU#%u: %" PRIu64 " instructions interpreted; %u blocks decoded, "
+                               "%zu of %d KB in use, emptied %u times\n",
                                cpu->id, c->retired, block_count(c->blocks),
                                (size_t)(c->blocks->next - (uint8_t *)t->arena) / 1024,
                                BLOCK_ARENA / 1024, c->blocks->resets);
+        if (code) {
+            g_string_append_printf(out,
+                                   "CPU#%u: translated code entered %" PRIu64
+                                   " times, TLB filled %" PRIu64 " times from there\n",
+                                   cpu->id, c->entries, c->fills);
+        }
     }
 }
 

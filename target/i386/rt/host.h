@@ -42,7 +42,7 @@ typedef struct RtHost {
     void (*cpuid)(Cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
     void (*log_interrupt)(Cpu *c, const LastException *e); /* -d int; NULL: off */
-    void (*log_exec)(Cpu *c, uint64_t rip);                /* -d exec; NULL: off */
+    void (*log_exec)(Cpu *c, uint64_t rip); /* -d exec: all is interpreted; NULL: off */
     /* -d in_asm: a block was decoded; NULL: off */
     void (*log_code)(Cpu *c, uint64_t rip, const uint8_t *bytes, unsigned size);
     void (*unimplemented)(Cpu *c, const char *what, uint64_t value); /* rate-limited guest log */

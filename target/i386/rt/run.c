@@ -273,7 +273,7 @@ static __attribute__((noinline)) bool loop_guarded(Cpu *c, RtExit *exit)
     if (__builtin_setjmp(c->unwind)) {
         return false;
     }
-    *exit = c->code ? loop_translated(c) : loop(c);
+    *exit = c->code && !c->host->log_exec ? loop_translated(c) : loop(c);
     return true;
 }
 
