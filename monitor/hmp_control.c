@@ -123,14 +123,21 @@ static bool log_items_are(Hmp *h, Error **err)
     return log_set(items, err);
 }
 
+/* The first words of the lines of its help. */
 static void complete_log(Hmp *h, HmpWords *words)
 {
-    static const char *const items[] = {"all",    "cpu_reset", "exec", "guest_errors", "help",
-                                        "in_asm", "int",       "none", "unimp",        NULL};
+    g_autofree char *help = log_help();
+    g_auto(GStrv) lines = g_strsplit(help, "\n", -1);
 
-    for (int i = 0; items[i] && !hmp_more(h); i++) {
-        hmp_offer(words, items[i]);
+    for (int i = 0; lines[i] && !hmp_more(h); i++) {
+        const char *item = lines[i] + strspn(lines[i], " ");
+        g_autofree char *word = g_strndup(item, strcspn(item, " :"));
+
+        if (item != lines[i]) {
+            hmp_offer(words, word);
+        }
     }
+    hmp_offer(words, "none");
 }
 
 static bool log_file(Hmp *h, Error **err)

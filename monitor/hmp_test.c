@@ -240,6 +240,55 @@ TEST("hmp: info pagetable shows every level and what an access would do")
     desk_free(&d);
 }
 
+/* 32-bit paging: 4 MB at 0 by a large page, 4 KB at 0x400000. */
+TEST("hmp: info pagetable and mem in 32-bit paging, with and without PSE")
+{
+    Desk d = desk_new();
+    uint32_t directory[2] = {0xe7, (TABLES + 0x1000) | 7}, table = DATA | 3;
+
+    put(&d, TABLES, directory, sizeof directory);
+    put(&d, TABLES + 0x1000, &table, 4);
+    d.s->cr3 = TABLES;
+    d.s->cr4 = CR4_PSE;
+    d.s->cr0 = CR0_PE | CR0_PG;
+    check_str(ask(&d, "info mem"), "0000000000000000-0000000000400000 0000000000400000 urw\n"
+                                   "0000000000400000-0000000000401000 0000000000001000 -rw\n");
+    check_has(ask(&d, "info pagetable 0x400123"),
+              "32-bit paging, CR3 0x10000\n"
+              "  PDE  [  1] at 0x0000000000010004 = 0x00011007  writable  user\n"
+              "  PTE  [  0] at 0x0000000000011000 = 0x00003003  writable  page of 4 KB\n"
+              "physical address 0x3123: ");
+    check_has(ask(&d, "info pagetable 0"), "dirty  page of 4 MB\n");
+    check_has(d.h.out->str, "user   execute: allowed\n");
+    d.s->cr4 = 0; /* without PSE the first entry leads to a table at 0 */
+    check_has(ask(&d, "info pagetable 0"),
+              "  PTE  [  0] at 0x0000000000000000 = 0x00000000  not present\n");
+    desk_free(&d);
+}
+
+TEST("hmp: info pagetable and tlb in PAE paging: the first level is in the CPU")
+{
+    Desk d = desk_new();
+
+    put8(&d, TABLES, 0x83);
+    put8(&d, TABLES + 8, 1ull << 63 | 0x200000 | 0x87);
+    d.s->pdpte[3] = TABLES | 1;
+    d.s->cr4 = CR4_PAE;
+    d.s->cr0 = CR0_PE | CR0_PG;
+    d.s->efer = EFER_NXE;
+    check_str(ask(&d, "info tlb"), "00000000c0000000: 0000000000000000 --P-----W\n"
+                                   "00000000c0200000: 0000000000200000 X-P----UW\n");
+    check_has(ask(&d, "info pagetable 0xc0200000"), "PAE paging, CR3 0x0\n  PDPTE[  3] in the CPU    "
+                                                    "        = 0x0000000000010001\n  PDE  [  1] ");
+    check_has(d.h.out->str,
+              "kernel execute: page fault, error code 0x11: the page is not executable\n");
+    check_has(ask(&d, "info pagetable 0"),
+              "  PDPTE[  0] in the CPU            = 0x0000000000000000  not present\n");
+    d.s->efer = 0; /* now bit 63 is reserved */
+    check_has(ask(&d, "info pagetable 0xc0200000"), "RESERVED BITS 0x8000000000000000\n");
+    desk_free(&d);
+}
+
 TEST("hmp: info gdt, idt and tss read the tables as the CPU would")
 {
     Desk d = desk_new();
