@@ -139,6 +139,8 @@ TEST("hmp: x/i disassembles in the mode of the CPU")
     check_has(ask(&d, "x/1i 0x2000"), "0x00002000:  b8 34 12 00 00           mov eax, 0x1234\n");
     d.s->seg[SEG_CS].attr &= ~ATTR_DB;
     check_has(ask(&d, "x/2i 0x2000"), "mov ax, 0x1234\n0x00002003:  00 00");
+    put(&d, DATA, "\x0f\x00\xd0", 3); /* real mode has no such instruction */
+    check_has(ask(&d, "x/1i 0x3000"), "lldt ax\n");
     long_mode(&d);
     d.s->rip = CODE + 5;
     check_str(ask(&d, "x/2i $pc"), "0x0000000000002005:  48 89 d8                 mov rax, rbx\n"

@@ -20,7 +20,8 @@ static char *hexadecimal(const uint8_t *bytes, unsigned n)
 #ifdef HAVE_ZYDIS
 static char *by_zydis(CodeSize code, const uint8_t *bytes, unsigned n, uint64_t rip)
 {
-    static const ZydisMachineMode mode[] = {ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_MACHINE_MODE_LONG_COMPAT_32,
+    static const ZydisMachineMode mode[] = {ZYDIS_MACHINE_MODE_LONG_COMPAT_16,
+                                            ZYDIS_MACHINE_MODE_LONG_COMPAT_32,
                                             ZYDIS_MACHINE_MODE_LONG_64};
     ZydisDisassembledInstruction insn;
 
