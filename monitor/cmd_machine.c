@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Commands about the machine and its parts: qapi/machine.qapi, but for CPU models (cmd_cpu.c).
- * Not modelled: memory that was plugged in, threads for input and output, jobs: there are none.
+ * Not modelled: memory that was plugged in, threads for input and output, jobs, disks, migration:
+ * there are none.
  */
 #include "accel/accel.h"
 #include "monitor/monitor_impl.h"
@@ -145,5 +146,35 @@ bool qmp_query_hotpluggable_cpus(Machine *m, HotpluggableCPUList *ret, Error **e
         cpu->qom_path = i < there ? object_path(&machine_cpu(m, i)->dev.obj) : NULL;
     }
     lock_drop(&m->lock);
+    return true;
+}
+
+/* ---- what there is none of, though every management program asks ---- */
+
+bool qmp_query_block(Machine *m, BlockInfoList *ret, Error **err)
+{
+    return true;
+}
+
+bool qmp_query_named_block_nodes(Machine *m, const QueryNamedBlockNodesArgs *arg,
+                                 BlockDeviceInfoList *ret, Error **err)
+{
+    return true;
+}
+
+bool qmp_query_migrate_capabilities(Machine *m, MigrationCapabilityStatusList *ret, Error **err)
+{
+    MigrationCapabilityStatus *events = LIST_ADD(ret);
+
+    events->capability = MIGRATION_CAPABILITY_EVENTS;
+    events->state = monitors_of(m)->migration_events;
+    return true;
+}
+
+bool qmp_migrate_set_capabilities(Machine *m, const MigrateSetCapabilitiesArgs *arg, Error **err)
+{
+    for (unsigned i = 0; i < arg->capabilities.n; i++) { /* there is only this one */
+        monitors_of(m)->migration_events = arg->capabilities.item[i].state;
+    }
     return true;
 }

@@ -201,7 +201,7 @@ static void state_changed(Monitors *all)
 
     if (runs && !all->running) {
         event_resume(all->machine);
-    } else if (!runs && all->running) {
+    } else if (!runs && all->running && !all->ending) {
         event_stop(all->machine);
     }
     all->running = runs;
@@ -232,6 +232,7 @@ static void heard(Object *obj, MachineNews news)
         break;
     case MACHINE_SHUTTING_DOWN:
         why = machine_shutdown_reason(m);
+        all->ending = !m->config.no_shutdown || why >= SHUTDOWN_SIGNAL;
         event_shutdown(m, &(ShutdownEvent){by_guest(why), cause_of(why)});
         break;
     case MACHINE_ENDING:

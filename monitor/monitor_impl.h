@@ -16,9 +16,10 @@ typedef struct Monitors {
     GSource *source;       /* brings them to the loop */
     GPtrArray *limits;     /* Limit *: events that were sent within the last second */
     Timer timer;           /* when the next of them ends */
-    Dump *dump; /* the last one, NULL: there was none */
+    Dump *dump;            /* the last one, NULL: there was none */
     unsigned next_id;
-    bool delivering, running;
+    bool migration_events;
+    bool delivering, running, ending; /* ending: SHUTDOWN was the last but one word, no STOP */
 } Monitors;
 
 extern const Class Monitor_class;

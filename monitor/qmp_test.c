@@ -2,7 +2,7 @@
 #include "chardev/memory.h"
 #include "monitor/monitor_impl.h"
 #include "qapi/events.h"
-#include "softmmu/run/run.h"
+#include "softmmu/run/run_impl.h"
 #include "tests/lib/board.h"
 #include "tests/lib/test.h"
 
@@ -162,4 +162,73 @@ TEST("qmp: a reset, a press of the power button and the end are events with thei
     check(has(say(&c, "{\"execute\":\"quit\"}"),
               "\"event\":\"SHUTDOWN\",\"data\":{\"guest\":false,\"reason\":\"host-qmp-quit\"}"),
           true);
+}
+
+TEST("qmp: of limited events the first is sent at once, then the last of each second")
+{
+    Client c = client();
+    Clock *clock = machine_clock(c.m, CLOCK_HOST);
+
+    for (int64_t i = 1; i <= 3; i++) {
+        event_rtc_change(c.m, &(RtcChangeEvent){i, (char *)"/rtc"});
+    }
+    check(has(heard(&c), "\"offset\":1,"), true);
+    check_str(heard(&c), "");
+    clock_run(clock, clock_now(clock) + 999999999);
+    check_str(heard(&c), "");
+    clock_run(clock, clock_now(clock) + 1);
+    const char *text = heard(&c);
+    check(has(text, "\"offset\":3,"), true);
+    check(has(text, "\"offset\":2,"), false);
+    clock_run(clock, clock_now(clock) + 2000000000);
+    event_rtc_change(c.m, &(RtcChangeEvent){4, (char *)"/rtc"});
+    check(has(heard(&c), "\"offset\":4,"), true);
+}
+
+TEST("qmp: more commands than may wait are answered all, in order")
+{
+    Client c = client();
+    g_autoptr(GString) words = g_string_new(NULL);
+
+    for (int i = 0; i < 500; i++) {
+        g_string_append_printf(words, "{\"execute\":\"stop\",\"id\":%d}", i);
+    }
+    const char *at = say(&c, words->str);
+    for (int i = 0; i < 500; i++) {
+        g_autofree char *id = g_strdup_printf("\"id\":%d}", i);
+
+        at = strstr(at, id);
+        check(at != NULL, true);
+        at = at ?: "";
+    }
+}
+
+static void *shout(void *opaque)
+{
+    for (int i = 0; i < 250; i++) {
+        event_powerdown(opaque);
+    }
+    return NULL;
+}
+
+TEST("qmp: events of other threads arrive, each once")
+{
+    Client c = client();
+    GThread *t[2];
+    unsigned n = 0;
+
+    c.m->run->looping = true; /* as if on another thread: this one carries out what arrives */
+    c.m->run->thread = NULL;
+    t[0] = g_thread_new("shout", shout, c.m);
+    t[1] = g_thread_new("shout", shout, c.m);
+    g_thread_join(t[0]);
+    g_thread_join(t[1]);
+    c.m->run->looping = false;
+    for (const char *at = heard(&c); *at;) {
+        for (; (at = strstr(at, "POWERDOWN")); at++) {
+            n++;
+        }
+        at = heard(&c);
+    }
+    check(n, 500);
 }

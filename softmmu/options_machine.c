@@ -232,3 +232,37 @@ bool take_msg(Plan *p, const Option *o, const char *arg, Error **err)
     opts_free(given);
     return ok;
 }
+
+/* One of a few words; missing leaves *to alone. */
+static bool word(Opts *o, const char *name, const char *const *words, unsigned *to, Error **err)
+{
+    const char *text = opts_text(o, name);
+    g_autofree char *all = g_strjoinv(", ", (char **)words);
+
+    for (unsigned i = 0; text && words[i]; i++) {
+        if (!strcmp(words[i], text)) {
+            *to = i;
+            return true;
+        }
+    }
+    return !text || error_set(err, "%s=%s: wants one of %s", name, text, all);
+}
+
+bool take_action(Plan *p, const Option *o, const char *arg, Error **err)
+{
+    static const char *const names[] = {"reboot", "shutdown", "panic", NULL};
+    static const char *const reboots[] = {"reset", "shutdown", NULL};
+    static const char *const shutdowns[] = {"poweroff", "pause", NULL};
+    static const char *const panics[] = {"shutdown", "pause", "exit-failure", "none", NULL};
+    unsigned reboot = p->no_reboot, off = p->no_shutdown, panic = p->on_panic;
+    Opts *given = opts_parse(arg, NULL, err);
+    bool ok =
+        given && opts_known(given, names, err) && word(given, "reboot", reboots, &reboot, err) &&
+        word(given, "shutdown", shutdowns, &off, err) && word(given, "panic", panics, &panic, err);
+
+    p->no_reboot = reboot;
+    p->no_shutdown = off;
+    p->on_panic = panic;
+    opts_free(given);
+    return ok;
+}

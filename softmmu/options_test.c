@@ -299,3 +299,22 @@ TEST("readconfig: an error names file and line")
     unlink(path);
     g_free(path);
 }
+
+TEST("options: -action says what a reset, switching off and a crash do; later ones count")
+{
+    char *argv[] = {"-no-reboot", "-action", "reboot=reset,panic=none", "-action",
+                    "shutdown=pause"};
+    char *wrong[] = {"-action", "panic=cry"};
+    Plan *p = plan_new();
+    Error *err = NULL;
+
+    check(plan_parse(p, 5, argv, NULL), true);
+    check(p->no_reboot, false);
+    check(p->no_shutdown, true);
+    check(p->on_panic, PANIC_NONE);
+    check(plan_parse(p, 2, wrong, &err), false);
+    check_str(error_text(err), "-action panic=cry: panic=cry: wants one of shutdown, pause, "
+                               "exit-failure, none");
+    error_free(err);
+    plan_free(p);
+}

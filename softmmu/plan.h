@@ -26,6 +26,7 @@ typedef struct Plan {
     char *log_items, *log_file, *pid_file;
     GPtrArray *traces; /* char *: patterns */
     char *answer;      /* -help, -device help ...: print this and leave; NULL: run */
+    OnPanic on_panic;
     DisplayKind display;
     bool nographic, nodefaults, vga_none, no_reboot, no_shutdown, paused, daemonize;
     bool timestamps; /* before messages */
@@ -66,7 +67,7 @@ const Class *object_class(const char *type, Error **err);
 /* Takers, by subject: options_machine.c, options_object.c. */
 typedef bool Taker(Plan *p, const Option *o, const char *arg, Error **err);
 Taker take_machine, take_accel, take_memory, take_smp, take_cpu, take_boot, take_rtc, take_smbios,
-    take_uuid, take_name, take_acpi, take_enable_kvm, take_overcommit;
+    take_uuid, take_name, take_acpi, take_enable_kvm, take_overcommit, take_action;
 Taker take_device, take_object, take_chardev, take_global, take_serial, take_parallel,
     take_debugcon, take_gdb, take_mon, take_monitor, take_list, take_nic, take_display, take_vga, take_sandbox,
     take_msg;

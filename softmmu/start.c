@@ -71,6 +71,7 @@ static bool configure(Machine *m, Plan *p, Error **err)
     c->no_reboot = p->no_reboot;
     c->no_shutdown = p->no_shutdown;
     c->start_paused = p->paused;
+    c->on_panic = p->on_panic;
     if (!machine_globals(m, (Object *)m, err)) {
         return false;
     }
