@@ -438,7 +438,7 @@ class Schema:
 
     def reference(self):
         """qmp-reference.md"""
-        out = ['# Commands, events and types of QMP', '', 'Made from the schema when Rhea is built. The protocol itself: [monitor](monitor.md).', '']
+        out = ['# Commands, events and types of QMP', '', 'Made from the schema when Rhea is built. The protocol itself: docs/user/qmp.md.', '']
         for section in self.sections:
             out += [f'## {section}', '']
             for t in [t for t in self.things if t.section == section]:

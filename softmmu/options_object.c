@@ -240,8 +240,8 @@ bool take_monitor(Plan *p, const Option *o, const char *arg, Error **err)
     if (!chr) {
         return false;
     }
+    p->monitor_given |= !strcmp(o->what, "readline");
     if (!strcmp(backend, "none")) {
-        p->no_monitor |= !strcmp(o->what, "readline");
         opts_free(chr);
         return true;
     }

@@ -30,7 +30,7 @@ typedef struct Plan {
     DisplayKind display;
     bool nographic, nodefaults, vga_none, no_reboot, no_shutdown, paused, daemonize;
     bool timestamps; /* before messages */
-    bool no_monitor; /* -monitor none */
+    bool monitor_given; /* -monitor, be it none: -nographic adds none then */
     bool print;      /* show the expansion and leave */
     unsigned depth;  /* of -readconfig inside -readconfig */
 } Plan;

@@ -181,7 +181,7 @@ static bool connect_ports(Machine *m, Plan *p, Error **err)
     MachineConfig *c = machine_config(m);
 
     if (!p->serials->len && c->nographic && !c->nodefaults && !p->daemonize) {
-        g_ptr_array_add(p->serials, g_strdup("mon:stdio"));
+        g_ptr_array_add(p->serials, g_strdup(p->monitor_given ? "stdio" : "mon:stdio"));
     } else if (!p->serials->len && !c->nodefaults) {
         g_ptr_array_add(p->serials, g_strdup("null"));
     }

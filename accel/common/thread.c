@@ -495,4 +495,24 @@ static void start(Machine *m)
     pthread_mutex_unlock(&w->mutex);
 }
 
-const MachineEngine vcpu_machine_engine = {stop, start, hurry};
+/* Whoever manages the host's threads wants to see them before anything runs. */
+static void ready(Machine *m)
+{
+    World *w = world(m);
+
+    if (!w) {
+        return;
+    }
+    pthread_mutex_lock(&w->mutex);
+    for (guint i = 0; i < m->cpus->len; i++) {
+        Vcpu *cpu = m->cpus->pdata[i];
+
+        if (!cpu->thread && vcpu_engine(cpu)->vcpu_run) {
+            thread_start(cpu);
+        }
+    }
+    pthread_mutex_unlock(&w->mutex);
+    stop(m);
+}
+
+const MachineEngine vcpu_machine_engine = {stop, start, hurry, ready};

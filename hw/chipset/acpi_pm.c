@@ -7,6 +7,7 @@
  */
 #include "hw/chipset/acpi_pm.h"
 
+#include "qapi/events.h"
 #include "util/trace.h"
 
 enum { PM_STATUS = 0, PM_ENABLE = 2, PM_CONTROL = 4 };
@@ -69,6 +70,9 @@ static void sleep_now(AcpiPm *pm, unsigned type)
 
     TRACE("acpi.sleep", "type %u", type);
     if (type == 0 || type == pm->s4_type) {
+        if (type) {
+            event_suspend_disk(m);
+        }
         machine_request_shutdown(m, SHUTDOWN_GUEST);
     } else if (type == pm->s3_type) {
         machine_request_suspend(m);

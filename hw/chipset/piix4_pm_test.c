@@ -94,6 +94,16 @@ TEST("piix4-pm: sleep type 0 turns the machine off, 7 does nothing")
     check(machine_shutdown_reason(board_machine(p.b)), SHUTDOWN_GUEST);
 }
 
+TEST("piix4-pm: sleep type 2 is said to save the state on a disk, and turns the machine off")
+{
+    Pm p = pm();
+
+    board_events(p.b);
+    port_put(p.b, CONTROL, 0x2000 | 2 << 10, 2);
+    check_str(board_events(p.b), "SUSPEND_DISK\n");
+    check(machine_shutdown_reason(board_machine(p.b)), SHUTDOWN_GUEST);
+}
+
 TEST("piix4-pm: S3 ends when the clock's alarm is enabled and rings; the status says so")
 {
     Pm p = pm();
@@ -155,7 +165,9 @@ TEST("piix4-pm: unplugging asks the guest by GPE 1; ejecting takes the device aw
     check(port(p.b, HOTPLUG + 4, 4), 0);
     port_put(p.b, GPE, 2, 1);
     check(irq_seen(p.b, SCI), 0);
+    board_events(p.b);
     port_put(p.b, HOTPLUG + 8, 0xffffffff, 4);
     check(board_pci(p.b)->slot[5 << 3] == NULL, true);
+    check(g_str_has_prefix(board_events(p.b), "DEVICE_DELETED{\"path\":\"/machine/"), true);
     check(board_pci(p.b)->slot[p.pci->devfn] == p.pci, true);
 }

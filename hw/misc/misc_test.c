@@ -13,11 +13,14 @@ TEST("pvpanic: it reads as the events it knows; a panic ends the machine")
 
     board_add(b, &Pvpanic_class, NULL, NULL);
     check(inb(b, 0x505), 3);
+    board_events(b);
     outb(b, 0x505, 2);
     machine_poll(board_machine(b));
     check(machine_state(board_machine(b)) == MACHINE_SHUTDOWN, false);
+    check_str(board_events(b), "GUEST_CRASHLOADED{\"action\":\"run\"}\n");
     outb(b, 0x505, 1);
     machine_poll(board_machine(b));
+    check_str(board_events(b), "GUEST_PANICKED{\"action\":\"poweroff\"}\n");
     check(machine_shutdown_reason(board_machine(b)), SHUTDOWN_GUEST_PANIC);
 }
 

@@ -87,6 +87,23 @@ TEST("rtc: writing without SET works, and keeps the phase of the second")
     check(get(b, SEC), 0x11);
 }
 
+TEST("rtc: who listens hears how far the guest has set the time from what it would have been")
+{
+    Board *b = rtc_at(NEW_YEAR);
+
+    clock_step(b, SECOND * 3 / 2);
+    board_events(b);
+    put(b, B, 0x82);
+    put(b, HOUR, 0x22);
+    check_str(board_events(b), "");
+    put(b, B, 0x02);
+    check_str(board_events(b),
+              "RTC_CHANGE{\"offset\":-3600,\"qom-path\":\"/machine/mc146818rtc0\"}\n");
+    put(b, MIN, 0x58);
+    check_str(board_events(b),
+              "RTC_CHANGE{\"offset\":-3660,\"qom-path\":\"/machine/mc146818rtc0\"}\n");
+}
+
 TEST("rtc: a divider let go of takes half a second to the first update")
 {
     Board *b = rtc_at(NEW_YEAR);

@@ -206,7 +206,9 @@ int machine_run(Machine *m)
     run->thread = g_thread_self();
     run->looping = true;
     watch_fd(m, signals, signalled, m);
-    if (!m->config.start_paused && !machine_resume(m, &err)) {
+    if (m->config.start_paused && m->engine) {
+        m->engine->ready(m);
+    } else if (!m->config.start_paused && !machine_resume(m, &err)) {
         error_free(err);
     }
     while (!run->ended) {

@@ -122,4 +122,5 @@ typedef struct MachineEngine {
     void (*stop)(Machine *m);  /* return when every vCPU is parked; without the machine lock */
     void (*start)(Machine *m); /* let them go                                                */
     void (*hurry)(Machine *m); /* from any thread: make them come out soon, and stay out     */
+    void (*ready)(Machine *m); /* make their threads, parked: for -S                         */
 } MachineEngine;

@@ -319,8 +319,6 @@ def machine_queries(binary):
         cpus = q('query-cpus-fast')
         check([(c['cpu-index'], c['props']['socket-id'], c['target']) for c in cpus], [(0, 0, 'x86_64'), (1, 1, 'x86_64')], 'the CPUs')
         check([c['vcpus-count'] for c in q('query-hotpluggable-cpus')], [1, 1], 'places for CPUs')
-        q('cont')
-        q('stop')
         threads = [c['thread-id'] for c in q('query-cpus-fast')]
         check([os.path.exists(f'/proc/{e.guest.process.pid}/task/{t}') for t in threads], [True, True], 'the threads are there')
         check(len(set(threads)), 2, 'the number of threads')
