@@ -220,7 +220,7 @@ def out_of_band(binary):
 
 @test()
 def transports(binary):
-    """-qmp on stdio and -mon at a passed descriptor; -qmp-pretty."""
+    """-qmp on stdio, TCP and a pty, -mon at a passed descriptor; -qmp-pretty."""
     base = [binary, '-accel', 'tcg', '-display', 'none', '-S', '-nodefaults']
     quit_ = '{"execute":"qmp_capabilities"}{"execute":"quit"}'
     for option in ('-qmp', '-qmp-pretty'):
@@ -238,6 +238,18 @@ def transports(binary):
     while chunk := here.recv(4096):
         text += chunk
     check(b'"host-qmp-quit"' in text, True, 'the event at the end')
+    with socket.create_server(('127.0.0.1', 0)) as free:
+        port = free.getsockname()[1]
+    with firmware(binary, '-qmp', f'tcp:127.0.0.1:{port},server=on,wait=off', '-qmp', 'pty') as e:
+        with socket.create_connection(('127.0.0.1', port)) as tcp, tcp.makefile('rb') as lines:
+            tcp.sendall(b'{"execute":"qmp_capabilities","id":1}')
+            check([b'"QMP"' in lines.readline(), lines.readline()], [True, b'{"return":{},"id":1}\r\n'], 'TCP')
+        pty = next(c['filename'] for c in e.qmp('query-chardev') if c['filename'].startswith('pty:'))
+        with open(pty[4:], 'r+b', buffering=0) as terminal:
+            text = b''
+            while b'\r\n' not in text:
+                text += terminal.read(4096)
+            check(b'"QMP"' in text, True, 'the greeting at the pty')
 
 
 # ---- queries ----
