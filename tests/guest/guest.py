@@ -16,13 +16,13 @@ class GuestError(Exception):
 class Guest:
     """One emulator process with its standard input and output."""
 
-    def __init__(self, binary, args, limit=300):
+    def __init__(self, binary, args, limit=300, pass_fds=()):
         self.args = [binary] + args
         self.limit = limit
         self.text = ''
         self.seen = 0
         self.process = subprocess.Popen(self.args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT)
+                                        stderr=subprocess.STDOUT, pass_fds=pass_fds)
         os.set_blocking(self.process.stdout.fileno(), False)
 
     def __enter__(self):

@@ -55,25 +55,27 @@ def refused(qmp, text, command, kind='GenericError', **arguments):
 
 
 class Emulator:
-    """A program with monitors at sockets of its own folder."""
+    """A program with monitors at sockets of its own folder, which listen already: they are passed to it."""
 
     def __init__(self, binary, *args, monitors=1):
         self.folder = tempfile.mkdtemp(prefix='rhea-qmp-')
         self.paths = [self.file(f'qmp{i}') for i in range(monitors)]
         argv = [] if '-machine' in args else ['-accel', 'tcg']
         argv += ['-display', 'none']
-        for path in self.paths:
-            argv += ['-qmp', f'unix:{path},server=on,wait=off']
-        self.guest = Guest(binary, argv + list(args), 120)
-        self.qmp = Qmp(self.connectable(0))
-
-    def connectable(self, n):
-        """The path of a socket, once it is there."""
-        while not os.path.exists(self.paths[n]):
-            if self.guest.process.poll() is not None:
-                self.guest.end(5)
-                raise GuestError(f'ended at once: {self.guest.tail()}')
-        return self.paths[n]
+        listening = []
+        for i, path in enumerate(self.paths):
+            listening.append(socket.socket(socket.AF_UNIX))
+            listening[i].bind(path)
+            listening[i].listen()
+            argv += ['-chardev', f'socket,id=mon{i},fd={listening[i].fileno()},server=on,wait=off', '-mon', f'chardev=mon{i},mode=control']
+        self.guest = Guest(binary, argv + list(args), 120, pass_fds=[s.fileno() for s in listening])
+        for one in listening:
+            one.close()
+        self.qmp = Qmp(self.paths[0], negotiate=False)
+        if self.qmp.greeting is None:
+            self.guest.end(5)
+            raise GuestError(f'ended at once: {self.guest.tail()}')
+        self.qmp('qmp_capabilities')
 
     def file(self, name):
         """A path in the folder."""
@@ -173,7 +175,7 @@ def ill_typed(binary):
 def clients(binary):
     """Two clients at once, one of which reads nothing: it costs the other no event, and little memory."""
     with firmware(binary, monitors=2) as e:
-        slow = Qmp(e.connectable(1))
+        slow = Qmp(e.paths[1])
 
         def resident():
             with open(f'/proc/{e.guest.process.pid}/statm', encoding='ascii') as file:
@@ -435,7 +437,7 @@ def chardevs(binary):
         q('chardev-change', id='n', backend={'type': 'ringbuf', 'data': {'size': 1024}})
         check({c['label']: (c['filename'], c['frontend-open']) for c in q('query-chardev')}['n'], ('ringbuf', True), 'the serial port\'s')
         q('chardev-send-break', id='n')
-        refused(q, 'which keeps it', 'chardev-change', id='compat_monitor0', backend={'type': 'null', 'data': {}})
+        refused(q, 'which keeps it', 'chardev-change', id='mon0', backend={'type': 'null', 'data': {}})
 
 
 # ---- life ----
