@@ -226,6 +226,7 @@ static void put_evex(Random *r, const Shape *s, Encoding *e, unsigned *n)
         b = false; /* no such length: undefined whatever b is */
     }
     z = mask && one_in(r, 3);
+    e->evex_at = *n;
     put(e, n, 0x62);
     put(e, n, high | s->map);
     put(e, n, (s->w ? 0x80 : 0) | vvvv << 3 | 4 | s->prefix);
@@ -271,6 +272,16 @@ static void tame_branch(Random *r, Encoding *e)
     }
 }
 
+static bool general_in_rm(const Insn *i)
+{
+    bool general = false;
+
+    for (unsigned n = 0; n < 4; n++) {
+        general |= i->operand[n].kind == OPERAND_GPR;
+    }
+    return general && i->modrm >= 0xc0;
+}
+
 bool encoding_make(Random *r, const Shape *s, Encoding *e)
 {
     unsigned n = 0;
@@ -296,6 +307,9 @@ bool encoding_make(Random *r, const Shape *s, Encoding *e)
     }
     if (!(e->insn.flags & INSN_MODRM)) {
         e->modrm_at = e->disp_bytes = 0;
+    }
+    if (e->insn.flags & INSN_EVEX && general_in_rm(&e->insn)) {
+        e->bytes[e->evex_at + 1] |= 0x40; /* X: of vector registers only */
     }
     tame_branch(r, e);
     return decode(s->code, e->bytes, 15, &e->insn) == DECODE_OK;
@@ -738,6 +752,9 @@ void operands_make(Random *r, Encoding *e, CpuRegs *regs, MemoryPut *put_memory,
     help(&o);
     regs->rflags = 0x202 | (random_bits(r) & 0x8d5) | (one_in(r, 4) ? 0x400 : 0) |
                    (one_in(r, 16) ? 0x40000 : 0);
+    if (e->insn.flags & INSN_EVEX && o.size > 8) { /* whether vectors must be aligned: a choice */
+        regs->rflags &= ~(uint64_t)FLAG_AC;
+    }
     if (e->insn.op == OP_ENTER) { /* which checks the end of its frame in the processor's own way */
         regs->rflags &= ~(uint64_t)FLAG_AC;
     }

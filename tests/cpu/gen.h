@@ -27,7 +27,7 @@ bool shape_next(Shape *s);
 typedef struct Encoding {
     CodeSize code;
     uint8_t bytes[24];
-    unsigned modrm_at, disp_at, disp_bytes; /* 0: none */
+    unsigned modrm_at, disp_at, disp_bytes, evex_at; /* 0: none */
     Insn insn;
     uint64_t operand; /* linear address of the memory operand */
 } Encoding;

@@ -58,7 +58,13 @@ static void lanes_find(Cpu *c, const Insn *i, Lanes *l)
 
 static uint64_t lane_linear(Cpu *c, const Insn *i, const Lanes *l, unsigned n, bool write)
 {
-    return seg_linear(c, i->seg, addr_wrap(l->offset + n * l->bytes, i->addrsize), l->bytes, write);
+    uint64_t offset = addr_wrap(l->offset + n * l->bytes, i->addrsize);
+    uint64_t linear = seg_linear(c, i->seg, offset, l->bytes, write);
+
+    if (l->bytes == l->size && l->size <= 8) {
+        alignment_check(c, linear, l->size);
+    }
+    return linear;
 }
 
 static void lanes_read(Cpu *c, const Insn *i, const Lanes *l, uint8_t *to)

@@ -4,15 +4,16 @@
  * of the ordinary (shadows of STI and MOV SS, RF, single-step, breakpoints, HLT, open windows) is
  * looked at only when block_break says that something of the kind has happened (SDM volume 3,
  * "Debug, branch profile", "Masking exceptions and interrupts when switching stacks").
- * Not modelled: DEBUGCTL.BTF, which makes TF trap on branches only.
+ * Not modelled: DEBUGCTL.LBR, the record of branches.
  */
+#include "target/i386/decode/table.h"
 #include "target/i386/rt/block.h"
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/mem.h"
 #include "target/i386/rt/rt.h"
 #include "target/i386/translate/translate.h"
 
-enum { DR6_BS = 1 << 14, DR7_RW0_SHIFT = 16 };
+enum { DR6_BS = 1 << 14, DR7_RW0_SHIFT = 16, DEBUGCTL_LBR = 1, DEBUGCTL_BTF = 2 };
 
 void run_undefined(Cpu *c, const Insn *i)
 {
@@ -20,6 +21,12 @@ void run_undefined(Cpu *c, const Insn *i)
 }
 
 /* ---- out of the ordinary ---- */
+
+static _Noreturn void raise_debug(Cpu *c)
+{
+    c->s.debugctl &= ~(uint64_t)(DEBUGCTL_LBR | DEBUGCTL_BTF);
+    raise_fault(c, EXC_DB);
+}
 
 /* Instruction breakpoints come before the instruction, and not where RF or MOV SS holds them. */
 static void breakpoints_check(Cpu *c)
@@ -37,7 +44,7 @@ static void breakpoints_check(Cpu *c)
     }
     if (hit) {
         c->s.dr6 = (c->s.dr6 & ~0xfull) | hit;
-        raise_fault(c, EXC_DB);
+        raise_debug(c);
     }
 }
 
@@ -49,9 +56,27 @@ static inline __attribute__((always_inline)) void insn_run(Cpu *c, const Insn *i
     c->s.rip = c->next_rip;
 }
 
-/* INT n and the like clear TF for their handler, which is not stepped into. */
-static bool traps_single_step(const Cpu *c, const Insn *i)
+/* Whether the instruction was a branch, and taken. */
+static bool branched(const Cpu *c, const Insn *i, uint64_t from)
 {
+    switch (i->op) {
+    case OP_JCC:
+    case OP_JCXZ:
+    case OP_LOOP:
+    case OP_LOOPE:
+    case OP_LOOPNE:
+        return c->s.rip != from + i->len;
+    default:
+        return insn_row(i)->attr & ROW_BRANCH;
+    }
+}
+
+/* INT n and the like clear TF for their handler, which is not stepped into. */
+static bool traps_single_step(const Cpu *c, const Insn *i, uint64_t from)
+{
+    if (unlikely(c->s.debugctl & DEBUGCTL_BTF) && !branched(c, i, from)) {
+        return false;
+    }
     switch (i->op) {
     case OP_INT:
     case OP_INT1:
@@ -69,6 +94,7 @@ static bool traps_single_step(const Cpu *c, const Insn *i)
 static void step(Cpu *c)
 {
     bool single = c->s.rflags & FLAG_TF;
+    uint64_t from = c->s.rip;
     const Insn *i;
 
     if (!(c->s.rflags & FLAG_RF) && !c->s.ss_shadow && c->mode & MODE_STEP) {
@@ -79,7 +105,7 @@ static void step(Cpu *c)
     c->s.sti_shadow = c->s.ss_shadow = false;
     insn_run(c, i);
     c->retired++;
-    if (single && traps_single_step(c, i)) {
+    if (single && traps_single_step(c, i, from)) {
         c->s.dr6_pending |= DR6_BS;
     }
     c->insn = NULL;
@@ -99,7 +125,7 @@ static void traps_check(Cpu *c)
         c->s.dr6 |= c->s.dr6_pending;
         c->s.dr6_pending = 0;
         c->s.activity = CPU_RUNNING;
-        raise_fault(c, EXC_DB);
+        raise_debug(c);
     }
 }
 

@@ -12,6 +12,7 @@ GUEST(crossing, ".code64\n mov $0x12345678, %eax\n hlt");
 GUEST(in_the_dark, ".code64\n mov $0x3fffff, %eax\n jmp *%rax\n");
 GUEST(reps, ".code64\n mov $0x30000, %edi\n mov $10000, %ecx\n rep stosb\n hlt");
 GUEST(port_out, ".code64\n mov $0x55, %al\n out %al, $0x80\n in $0x80, %eax\n hlt");
+GUEST(jumps, ".code64\n inc %eax\n jz 1f\n jmp 1f\n nop\n 1: inc %eax\n hlt");
 GUEST(enables, ".code64\n sti\n inc %eax\n inc %eax\n hlt");
 GUEST(loads_ss, ".code32\n mov %ss, %ecx\n mov %ecx, %ss\n inc %eax\n inc %eax\n hlt");
 GUEST(illegal, ".code64\n inc %eax\n ud2\n hlt");
@@ -36,6 +37,21 @@ TEST("run: TF traps behind every instruction with DR6.BS")
     check(b->c->last[0].rip, BARE_CODE + 2);
     check(b->c->s.gpr[R_AX], 1);
     check(b->c->s.dr6 & 0x4000, 0x4000);
+    bare_free(b);
+}
+
+TEST("run: with DEBUGCTL.BTF TF traps behind the first branch that is taken, and BTF is cleared")
+{
+    BareCpu *b = loaded(jumps, jumps_end);
+
+    b->c->s.rflags |= FLAG_TF;
+    b->c->s.debugctl = 2;
+    rt_state_loaded(b->c);
+    bare_run(b);
+    check(bare_fault(b), EXC_DB);
+    check(b->c->last[0].rip, BARE_CODE + 7);
+    check(b->c->s.gpr[R_AX], 1);
+    check(b->c->s.debugctl, 0);
     bare_free(b);
 }
 

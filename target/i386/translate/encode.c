@@ -374,7 +374,8 @@ static bool wide(const Encoding *e, bool code64)
             return i->prefix & PREFIX_REX_W;
         }
     }
-    return e->row->mask & 1u << KEY_W && i->prefix & PREFIX_REX_W;
+    /* PCMPESTRI and its like read RAX and RDX, which are no operands, in that size. */
+    return (e->row->mask & 1u << KEY_W || e->row->fpu == ROW_FPU_SSE) && i->prefix & PREFIX_REX_W;
 }
 
 static void prepare(Encoding *e, bool code64)
