@@ -93,14 +93,17 @@ def triple_fault(binary):
 
 
 def resident_beside_ram(pid):
-    """Megabytes resident outside the largest mapping, which is the guest's RAM."""
+    """Megabytes resident outside the largest mapping, which is the guest's RAM.
+
+    Proportional: the code cache is mapped twice, and its pages count once.
+    """
     sizes = []
     with open(f'/proc/{pid}/smaps', encoding='utf-8', errors='replace') as file:
         for line in file:
             field, _, value = line.partition(':')
             if field == 'Size':
                 sizes.append([int(value.split()[0]), 0])
-            elif field == 'Rss':
+            elif field == 'Pss':
                 sizes[-1][1] = int(value.split()[0])
     largest = max(sizes)
     return (sum(resident for _, resident in sizes) - largest[1]) // 1024
