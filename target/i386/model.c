@@ -34,7 +34,7 @@ static const ModelRow rows[] = {
     {"qemu64", "a plain 64-bit CPU", "AuthenticAMD", "QEMU Virtual CPU version 2.5+",
      0xd, 0x8000000a, 15, 107, 1, BASE64 "cx16 lahf-lm svm"},
     {"kvm64", "a plain 64-bit CPU", "GenuineIntel", "Common KVM processor", 0xd, 0x80000008, 15, 6, 1,
-     BASE64 "vme"},
+     BASE64 "vme cx16"},
     {"qemu32", "a plain 32-bit CPU", "GenuineIntel", "QEMU Virtual CPU version 2.5+",
      4, 0x80000004, 6, 6, 3, BASE "sep sse2 pni"},
     {"kvm32", "a plain 32-bit CPU", "GenuineIntel", "Common 32-bit KVM processor",
