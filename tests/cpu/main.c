@@ -207,9 +207,9 @@ static bool many_accesses(const Insn *i)
     case OP_MASKMOVDQU:
     case OP_VMASKMOVDQU:
         return true;
-    default: /* ... and elements that a mask selects */
+    default: /* ... and elements that a mask could select */
         return insn_row(i)->fpu == ROW_FPU_FXSAVE || insn_row(i)->fpu == ROW_FPU_XSAVE ||
-               (i->flags & INSN_EVEX && i->mask);
+               i->flags & INSN_EVEX;
     }
 }
 
