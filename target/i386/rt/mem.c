@@ -205,7 +205,7 @@ uint64_t mem_refill(Cpu *c, uint64_t linear, AccessKind kind)
     Walk w;
 
     look_up(c, linear, kind, &w);
-    tlb_fill(c, mem_view(c, kind), linear, &w);
+    tlb_fill(c, mem_view(c, kind), linear, &w, kind);
     return w.phys;
 }
 

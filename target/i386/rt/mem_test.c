@@ -50,6 +50,45 @@ TEST("memory: a store into a page with decoded code is seen by its version, and 
     bare_free(b);
 }
 
+static void logged_page(Cpu *c, uint64_t phys, PhysPage *out)
+{
+    BareCpu *b = c->vcpu;
+
+    *out = (PhysPage){.phys = phys & -(uint64_t)GUEST_PAGE, .logged = true};
+    out->host = b->ram + out->phys;
+    out->code = &b->pages[phys / GUEST_PAGE];
+}
+
+static void count_dirty(Cpu *c, const PhysPage *page, unsigned offset, unsigned size)
+{
+    *(unsigned *)((BareCpu *)c->vcpu)->own += page->phys == BARE_DATA;
+}
+
+TEST("memory: a logged page is marked at its first write, which gives a tag until the mark is "
+     "cleared; reading gives none")
+{
+    BareCpu *b = bare_new(CODE_64);
+    unsigned marks = 0;
+
+    b->own = &marks;
+    b->host.page = logged_page;
+    b->host.dirty = count_dirty;
+    phys_flush(b->c);
+    mem_read(b->c, BARE_DATA, 8);
+    check(marks, 0);
+    check(tlb_writes(b->c->tlb, BARE_DATA, 8) != NULL, false);
+    mem_write(b->c, BARE_DATA, 5, 8);
+    check(marks > 0, true);
+    check(tlb_writes(b->c->tlb, BARE_DATA, 8) != NULL, true);
+    marks = 0;
+    mem_write(b->c, BARE_DATA + 8, 6, 8);
+    check(marks, 0);
+    tlb_drop_writes(b->c);
+    mem_write(b->c, BARE_DATA + 8, 7, 8);
+    check(marks > 0, true);
+    bare_free(b);
+}
+
 TEST("memory: the write tags go, the read tags stay")
 {
     BareCpu *b = bare_new(CODE_64);

@@ -259,13 +259,19 @@ PhysPage *phys_page(Cpu *c, uint64_t phys)
     return p;
 }
 
-void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w)
+/* May the page be written without telling anyone? Not where code was decoded. */
+static bool quiet(const PhysPage *p)
+{
+    return p->host && !p->readonly && !(p->code && p->code->grains);
+}
+
+void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w, AccessKind kind)
 {
     const PhysSpan *s = span_find(c, a20_gate(c, w->phys));
     unsigned slot = tlb_slot(linear);
     PhysPage *p, local;
     TlbTable *t = &c->tlb_view[view];
-    bool user = view == VIEW_USER, smap = view == VIEW_KERNEL_SMAP, quiet;
+    bool user = view == VIEW_USER, smap = view == VIEW_KERNEL_SMAP;
 
     if (s) {
         p = &local;
@@ -273,7 +279,6 @@ void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w)
     } else {
         p = phys_page(c, w->phys);
     }
-    quiet = p->host && !p->readonly && !p->logged && !(p->code && p->code->grains);
     slot_clear(t, slot);
     if (!p->host || (uintptr_t)p->host % GUEST_PAGE || view == VIEW_SLOW ||
         (unlikely(c->debug != NULL) && debug_watches_page(c->debug, linear))) {
@@ -285,8 +290,13 @@ void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w)
         return; /* nor can it be written then */
     }
     t->read[slot] = -linear;
-    if (quiet && w->dirty && !walk_denied(c, w, user, smap, ACCESS_WRITE)) {
+    if (quiet(p) && w->dirty && (!p->logged || kind & ACCESS_WRITE) &&
+        !walk_denied(c, w, user, smap, ACCESS_WRITE)) {
         t->write[slot] = -linear;
+        if (unlikely(
+                p->logged)) { /* whoever clears the mark drops the tag with the world stopped */
+            HOST_DO(c, dirty, p, 0, GUEST_PAGE);
+        }
     }
     t->used[slot / 64] |= 1ull << slot % 64;
     t->global[slot / 64] |= (uint64_t)w->global << slot % 64;

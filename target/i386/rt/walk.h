@@ -28,8 +28,9 @@ static inline bool tlb2_large_near(const Cpu *c, uint64_t linear)
     return c->tlb2.large_at >> (linear >> 30 & 63) & 1;
 }
 
-/* Give the first level tags for that page, as its rights and what lies there allow. */
-void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w);
+/* Give the first level tags for that page, as its rights and what lies there allow. A page whose
+ * writes are logged is marked, and gets a write tag, when the access is a write. */
+void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w, AccessKind kind);
 
 /* Host address of a byte of RAM that can be read there, its page's bytes behind it; NULL: ask
  * phys_page(). */
