@@ -28,6 +28,10 @@ GUEST(divide, ".code64\n movl $0x1f00, 0x30000\n ldmxcsr 0x30000\n divss %xmm1, 
 GUEST(upper, ".code32\n vzeroupper\n hlt");
 GUEST(area, ".code64\n mov $7, %eax\n xor %edx, %edx\n xsave64 0x31000\n fninit\n pxor %xmm5, %xmm5\n"
             " xrstor64 0x31000\n hlt");
+GUEST(initial, ".code64\n fldl 0x30010\n fninit\n fnstenv 0x30100\n hlt");
+GUEST(unmasked, ".code64\n vpxor %xmm1, %xmm1, %xmm1\n mov $0x200000, %eax\n vmaskmovps (%rax), %xmm1, %xmm2\n"
+                " vpmaskmovd %xmm2, %xmm1, (%rax)\n hlt");
+GUEST(constant, ".code64\n mov $0x200000, %eax\n ldmxcsr (%rax)\n vldmxcsr (%rax)\n hlt");
 /* clang-format on */
 
 static BareCpu *loaded(CodeSize code, const uint8_t *from, const uint8_t *end)
@@ -145,6 +149,41 @@ TEST("fpu: FXSAVE64 and FNSTENV name the guest's instruction and operand, never 
     check(word(b, 0x30100 + 12, 4), BARE_CODE + 2);
     check(word(b, 0x30100 + 20, 4), 0x30010);
     bare_free(b);
+}
+
+TEST("fpu: FNINIT forgets the last instruction and operand")
+{
+    BareCpu *b = loaded(CODE_64, initial, initial_end);
+
+    check(bare_run(b), RT_HALT);
+    check(word(b, 0x30100 + 12, 4), 0);
+    check(word(b, 0x30100 + 20, 4), 0);
+    bare_free(b);
+}
+
+/* The code runs with the large page at 2 MB as the entry's flags say, and WP set. */
+static int fault_on_page(const uint8_t *from, const uint8_t *end, uint64_t flags)
+{
+    BareCpu *b = loaded(CODE_64, from, end);
+    uint64_t entry = 0x200000 | flags;
+    uint32_t mxcsr = 0x1f80;
+    int vector;
+
+    memcpy(b->ram + BARE_TABLES + 0x3008, &entry, sizeof entry);
+    memcpy(b->ram + 0x200000, &mxcsr, sizeof mxcsr);
+    b->c->s.cr0 |= CR0_WP;
+    rt_state_loaded(b->c);
+    bare_run(b);
+    vector = bare_fault(b);
+    bare_free(b);
+    return vector;
+}
+
+TEST("fpu: masked moves do not fault where nothing is selected; LDMXCSR reads and does not write")
+{
+    check(fault_on_page(unmasked, unmasked_end, 0x80), -1);
+    check(fault_on_page(constant, constant_end, 0x81), -1);
+    check(fault_on_page(constant, constant_end, 0x80), EXC_PF);
 }
 
 /* The exception that the code ends with when bits of CR0 and CR4 are set and cleared; -1: none. */

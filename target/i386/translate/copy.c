@@ -2,7 +2,8 @@
 /*
  * Instructions that stay what they are: the same opcode on mapped registers and a checked host
  * address (TRANSLATOR's class "copy"). The row of the table says which may be.
- * Not here: what writes rCX in passing but for the string comparisons, bit strings in memory.
+ * Not here: what writes rCX in passing but for the string comparisons, bit strings in memory,
+ * masked moves, x87 state (FNINIT also forgets addresses that are ours to keep).
  */
 #include "target/i386/translate/unit.h"
 
@@ -17,6 +18,8 @@ static bool reads_only(const Insn *i)
     case OP_IMUL:
     case OP_DIV:
     case OP_IDIV:
+    case OP_LDMXCSR:
+    case OP_VLDMXCSR:
         return i->op != OP_IMUL || i->operand[1].kind == OPERAND_NONE;
     default:
         return false;
@@ -95,13 +98,20 @@ static bool fpu_allowed(const Unit *u, const InsnRow *row)
     }
 }
 
+/* What their mask leaves out may lie in a page that is not there (rt/masked.c). */
+static bool masked(unsigned op)
+{
+    return op == OP_VMASKMOVPS || op == OP_VMASKMOVPD || op == OP_VPMASKMOVD || op == OP_VPMASKMOVQ;
+}
+
 static bool copyable(const Unit *u, const Insn *i)
 {
     const InsnRow *row = insn_row(i);
     int memory = memory_operand(i);
 
     if (row->emit != EMIT_COPY || row->attr & (ROW_VSIB | ROW_BRANCH) || !fpu_allowed(u, row) ||
-        i->op == OP_CMPXCHG8B || i->op == OP_CMPXCHG16B || i->op == OP_LEA) {
+        i->op == OP_CMPXCHG8B || i->op == OP_CMPXCHG16B || i->op == OP_LEA || i->op == OP_FNINIT ||
+        masked(i->op)) {
         return false;
     }
     if (!u->code64 && (i->op == OP_VZEROALL || i->op == OP_VZEROUPPER)) {
