@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Sessions of the real gdb: session.py BUILD-FOLDER [--long] [NAME...]
+
+Each test starts the emulator with its stub on a unix socket, and gdb with a script from this
+folder, which prints a line `ok WHAT` or `FAIL WHAT` for everything that it looked at. gdb must end
+with the line `end of the session`.
+"""
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(TOP, 'tests/guest'))
+from guest import Guest, GuestError  # noqa: E402
+
+EXTENSION = os.path.join(TOP, 'scripts/rhea-gdb.py')
+
+
+def gdb_run(folder, script, limit=120, **more):
+    """gdb with a script; the environment tells it the rest. Its lines."""
+    environment = dict(os.environ, GDB_SOCKET=os.path.join(folder, 'gdb'), GDB_FOLDER=folder,
+                       GDB_EXTENSION=EXTENSION, **more)
+    done = subprocess.run(['gdb', '-nx', '-q', '-batch', '-iex', 'set auto-load no', '-x', os.path.join(HERE, script)],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env=environment, timeout=limit, check=False)
+    return done.stdout.splitlines()
+
+
+def judge(name, lines):
+    """Print what a session found; how much of it was wrong."""
+    told = [line for line in lines if line.startswith(('ok ', 'FAIL '))]
+    failed = [line for line in told if line.startswith('FAIL')]
+    if 'end of the session' not in lines or failed:
+        print('\n'.join('     ' + line for line in lines[-40:]))
+    if 'end of the session' not in lines:
+        failed.append('FAIL the session broke off')
+    for line in [line for line in told if line.startswith('ok')] + failed:
+        word, _, rest = line.partition(' ')
+        print(f'{word:4} gdb: {name}: {rest}')
+    return len(failed)
+
+
+def assemble(folder):
+    """The ROM of sector.S; a table of its instructions: address -> (length, mnemonic)."""
+    rom, elf = os.path.join(folder, 'rom'), os.path.join(folder, 'rom.elf')
+    subprocess.run(['gcc', '-c', os.path.join(HERE, 'sector.S'), '-o', elf + '.o'], check=True)
+    subprocess.run(['ld', '-Ttext=0xf0000', '-e', '0xf0000', elf + '.o', '-o', elf], check=True)
+    subprocess.run(['objcopy', '-O', 'binary', '-j', '.text', elf, rom], check=True)
+    symbols = {}
+    for line in subprocess.run(['nm', elf], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines():
+        at, _, name = line.split()
+        symbols[name] = int(at, 16)
+    parts = [('rom', 'i8086', 0xf0000, symbols['rom'] + 0x40), ('sector', 'i8086', 0x7c00, symbols['code32']),
+             ('code32', 'i386', None, symbols['code64']), ('code64', 'x86-64', None, symbols['counter'])]
+    table = {}
+    for name, machine, base, end in parts:
+        base = base or 0x7c00 + symbols[name] - symbols['sector']
+        listing(elf, machine, symbols[name], end, base - symbols[name], table)
+    listing(elf, 'i8086', 0xffff0, 0xffff5, 0xfff00000, table)
+    symbols['at'] = {n: 0x7c00 + symbols[n] - symbols['sector'] for n in ('sector', 'code32', 'code64', 'again', 'counter')}
+    return rom, symbols, table
+
+
+def listing(elf, machine, start, end, moved, table):
+    """What objdump makes of a stretch of code."""
+    out = subprocess.run(['objdump', '-d', '-w', '-M', f'intel,{machine}', f'--start-address={start:#x}',
+                          f'--stop-address={end:#x}', elf], stdout=subprocess.PIPE, text=True, check=True).stdout
+    for line in out.splitlines():
+        cells = line.split('\t')
+        if len(cells) == 3:
+            words = cells[2].split()
+            table[int(cells[0].strip().rstrip(':'), 16) + moved] = (len(cells[1].split()), ' '.join(words))
+
+
+def boot_sector(binary):
+    """From the reset vector through 16-, 32- and 64-bit code."""
+    with tempfile.TemporaryDirectory() as folder:
+        rom, symbols, table = assemble(folder)
+        with open(os.path.join(folder, 'table'), 'w', encoding='ascii') as file:
+            for at, (length, text) in sorted(table.items()):
+                file.write(f'{at:#x}\t{length}\t{text}\n')
+        where = ' '.join(f'{name}={at:#x}' for name, at in symbols['at'].items())
+        socket = os.path.join(folder, 'gdb')
+        with Guest(binary, ['-accel', 'tcg', '-m', '16', '-bios', rom, '-nodefaults', '-display', 'none', '-S',
+                            '-gdb', f'unix:{socket}'], 120) as guest:
+            wait_for(socket, guest)
+            return judge('boot sector', gdb_run(folder, 'sector_gdb.py', SECTOR_PLACES=where))
+
+
+# What the session and its backtraces need of the kernel's symbols; all of them take a minute to print.
+WANTED = (' [tTwW] .*(sys_|syscall|vfs|ksys|exc|entry|asm_|schedule|idle|secondary|start_kernel|tick|timer|jiffies|'
+          'irq|interrupt|mwait|halt|hlt|rest_init|cpu_startup|hrtimer)| (jiffies_64|init_uts_ns|modules|'
+          '_text|_stext|_etext|__(start|stop)_orc.*|orc_lookup|idt_table)$')
+
+
+def kernel_symbols(folder, text):
+    """Symbol files: one as it is, one of a kernel that was linked 48 MB below."""
+    lines = text.splitlines()
+    moved = [f'{int(l[:16], 16) - 0x3000000:016x}{l[16:]}' for l in lines if l.startswith('ffffffff')]
+    for name, content in (('kernel', lines), ('moved', moved)):
+        path = os.path.join(folder, name)
+        with open(path + '.txt', 'w', encoding='ascii') as file:
+            file.write('\n'.join(content) + '\n')
+        subprocess.run([os.path.join(TOP, 'scripts/kallsyms-elf'), path + '.txt', path + '.elf'], check=True)
+
+
+def linux(binary):
+    """Debian's kernel: breakpoints, a variable, threads, changes, detaching and coming back."""
+    done = subprocess.run([os.path.join(TOP, 'scripts/guest-files'), 'amd64'], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        print('skip gdb: linux: no guest files:', *done.stderr.strip().splitlines()[-1:])
+        return 0
+    kernel, initramfs = done.stdout.split()
+    with tempfile.TemporaryDirectory() as folder:
+        socket = os.path.join(folder, 'gdb')
+        with Guest(binary, ['-accel', 'tcg', '-m', '256', '-smp', '2', '-nographic', '-kernel', kernel, '-initrd',
+                            initramfs, '-append', 'console=ttyS0 quiet', '-gdb', f'unix:{socket}'], 600) as guest:
+            guest.expect('rhea:/# ')
+            kernel_symbols(folder, guest.run(f'grep -E "{WANTED}" /proc/kallsyms'))
+            guest.send('while :; do sh -c "echo parent \\$PPID"; usleep 100000; done &\n')
+            failed = judge('linux', gdb_run(folder, 'linux_gdb.py'))
+            guest.expect('parent 4242')
+            print('ok   gdb: linux: a register that was changed shows in the guest')
+            guest.send('kill $!\n')
+            guest.expect('rhea:/# ')
+            told = guest.run('uname -s')
+            print(f'{"ok  " if "Rhino" in told else "FAIL"} gdb: linux: so does memory')
+            guest.send('for i in 1 2 3; do sh -c "while :; do :; done" & done\n')
+            guest.expect('rhea:/# ')
+            failed += judge('linux, again', gdb_run(folder, 'again_gdb.py'))
+            guest.send('echo still $((6 * 7))\n')
+            guest.expect('still 42')
+            print('ok   gdb: linux: the guest goes on when gdb has left')
+            return failed + ('Rhino' not in told)
+
+
+def wait_for(path, guest):
+    """Until the emulator listens there."""
+    end = time.monotonic() + 20
+    while not os.path.exists(path):
+        if guest.process.poll() is not None or time.monotonic() > end:
+            raise GuestError('the emulator does not listen')
+        select.select([], [], [], 0.02)
+
+
+TESTS = [boot_sector, linux]
+
+
+def main():
+    """All tests, or those named."""
+    build, names = sys.argv[1], [n for n in sys.argv[2:] if not n.startswith('--')]
+    binary = os.path.join(build, 'rhea-system-x86_64')
+    if not shutil.which('gdb'):
+        print('skip gdb: gdb is not installed')
+        return 0
+    failed = 0
+    for test in TESTS:
+        if not names or test.__name__ in names:
+            try:
+                failed += test(binary) or 0
+            except (GuestError, subprocess.SubprocessError, OSError) as error:
+                failed += 1
+                print(f'FAIL gdb: {test.__name__}: {error}')
+    return failed > 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
