@@ -19,10 +19,21 @@ static const char *behind(const char *text, const char *prefix)
 
 /* ---- what both sides can do ---- */
 
+/* Once for each gdb that comes: what makes it at home here. */
+static void offer_script(void)
+{
+    if (g_file_test(RHEA_DATADIR "/rhea-gdb.py", G_FILE_TEST_EXISTS)) {
+        g_printerr("%s: gdb has come; in it, 'source " RHEA_DATADIR "/rhea-gdb.py' adds "
+                   "disassembly of 16- and 32-bit code and commands\n",
+                   g_get_prgname() ?: "rhea");
+    }
+}
+
 static void supported(GdbStub *s, const char *at)
 {
     s->swbreak = strstr(at, "swbreak+");
     s->hwbreak = strstr(at, "hwbreak+");
+    offer_script();
     reply_text(s,
                "PacketSize=%x;QStartNoAckMode+;qXfer:features:read+;qXfer:memory-map:read+;"
                "qXfer:threads:read+;vContSupported+;swbreak+;hwbreak+;binary-upload+;PhyMemMode+",

@@ -194,32 +194,33 @@ class OrcFrameId:
 
 def function_start(pc):
     """Where the function around an address begins, as far as symbols tell."""
-    found = re.match(r'\S+(?: \+ (\d+))? in section|\S+(?: \+ (\d+))?', gdb.execute(f'info symbol {pc:#x}', to_string=True))
-    offset = found and (found.group(1) or found.group(2))
-    return pc - int(offset) if offset else pc
+    found = re.search(r'<.*\+(\d+)>$', gdb.format_address(pc))
+    return pc - int(found.group(1)) if found else pc
 
 
 class OrcUnwinder(gdb.unwinder.Unwinder):
-    """Callers in Linux's kernel, by the table that it carries for itself."""
+    """Callers in Linux's kernel, by the table that it carries for itself.
+
+    gdb asks while it makes a frame, so nothing here may need one: no expressions, no selected frame.
+    Symbols are looked up when they come."""
 
     def __init__(self):
         super().__init__('rhea-orc')
         self.table = None
 
-    def load(self):
-        """The table's symbols; (None, ...): there are none."""
+    def load(self, event=None):
+        """Look for the table's symbols."""
         names = ['__start_orc_unwind_ip', '__stop_orc_unwind_ip', '__start_orc_unwind', '_text', '_etext']
         found = [symbol(n) for n in names]
         late = symbol('__start_orc_header') is not None  # 6.4: types are numbered anew
         self.table = None if None in found else (*found, late)
-        return self.table
+        gdb.invalidate_cached_frames()
 
     def entry(self, pc):
         """What the table says of an address: offsets, bases, type."""
-        table = self.load()
-        if not table or not table[3] <= pc < table[4]:
+        if not self.table or not self.table[3] <= pc < self.table[4]:
             return None
-        ips, end, entries, _, _, late = table
+        ips, end, entries, _, _, late = self.table
         low, high = 0, (end - ips) // 4
         while high - low > 1:
             middle = (low + high) // 2
@@ -236,7 +237,7 @@ class OrcUnwinder(gdb.unwinder.Unwinder):
 
     def __call__(self, pending):
         pc, sp, bp = (register(pending, n) for n in ('rip', 'rsp', 'rbp'))
-        if pc is None or sp is None or pc >> 47 != 0x1ffff or register(gdb.newest_frame(), 'code_bits') not in (64, None):
+        if pc is None or sp is None or pc >> 47 != 0x1ffff or register(pending, 'code_bits') not in (64, None):
             return None
         try:
             # A return address may be behind the function's end; where a frame was interrupted, it is not.
@@ -269,13 +270,14 @@ class OrcUnwinder(gdb.unwinder.Unwinder):
             values['rbp'] = number(cfa + bp_offset)
         elif kind == 0 and bp_base == BP:
             values['rbp'] = number(bp + bp_offset)
-        info = pending.create_unwind_info(OrcFrameId(cfa, function_start(pc)))
+        def typed(name, value):
+            model = pending.read_register(name).type
+            return gdb.Value(value.to_bytes(8, 'little')[:model.sizeof], model)
+
+        info = pending.create_unwind_info(OrcFrameId(typed('rsp', cfa), typed('rip', function_start(pc))))
         for name, value in values.items():
             if value is not None:
-                kind_of = gdb.selected_inferior().architecture().registers().find(name)
-                model = pending.read_register(name)
-                info.add_saved_register(name, gdb.Value(value.to_bytes(8, 'little')[:model.type.sizeof], model.type)
-                                        if kind_of else value)
+                info.add_saved_register(name, typed(name, value))
         return info
 
 
@@ -298,6 +300,9 @@ def main():
     gdb.disassembler.register_disassembler(ModeDisassembler())
     unwinder = OrcUnwinder()
     gdb.unwinder.register_unwinder(None, unwinder, replace=True)
+    gdb.events.new_objfile.connect(unwinder.load)
+    gdb.events.clear_objfiles.connect(unwinder.load)
+    unwinder.load()
     Rhea()
     for topic, about in (('pagetable', 'rhea pagetable ADDR: every level for an address, and what an access would do.'),
                          ('mem', 'Ranges that are mapped.'), ('tlb', 'Each mapped page.'),
