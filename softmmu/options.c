@@ -77,6 +77,11 @@ static bool take_log_file(Plan *p, const Option *o, const char *arg, Error **err
     return set_text(&p->log_file, arg);
 }
 
+static bool take_qtest_log(Plan *p, const Option *o, const char *arg, Error **err)
+{
+    return set_text(&p->qtest_log, arg);
+}
+
 static bool take_pid_file(Plan *p, const Option *o, const char *arg, Error **err)
 {
     return set_text(&p->pid_file, arg);
@@ -196,6 +201,9 @@ static const Option options[] = {
     HEADING("Looking inside"),
     {"gdb", "DEVICE", "serve gdb there: tcp::PORT, unix:PATH, stdio, pty, chardev:ID (as -serial, but a\n"
      "socket listens and does not wait), or none", take_gdb},
+    {"qtest", "DEVICE", "a test program drives the machine from there (as -serial); with -accel qtest it\n"
+     "steps the clock, too", take_qtest},
+    {"qtest-log", "FILE", "all lines of -qtest are written there", take_qtest_log},
     {"s", NULL, "the same as -gdb tcp::1234", take_gdb, "tcp::1234"},
     {"d", "ITEM[,ITEM...]", "log these; '-d help' lists them", take_log_items},
     {"D", "FILE", "the log goes there (%d: process id) instead of stderr", take_log_file},
@@ -225,7 +233,6 @@ static const Option options[] = {
     {"vnc", "...", "VNC server", take_later, "there is no VNC server"},
     {"spice", "...", "SPICE server", take_later, "there is no SPICE server"},
     {"k", "...", "keyboard layout", take_later, "there is no display that needs a keyboard layout"},
-    {"qtest", "...", "socket for tests", take_later, "there is no test socket"},
     {"incoming", "...", "receive a migration", take_later, "there is no migration"},
     {"loadvm", "...", "start from a snapshot", take_later, "there are no snapshots"},
     {"only-migratable", NULL, "refuse what cannot be migrated", take_later, "there is no migration"},

@@ -200,6 +200,29 @@ bool take_gdb(Plan *p, const Option *o, const char *arg, Error **err)
     return c;
 }
 
+/* -qtest DEVICE: a chardev of its own, or one that there is. */
+bool take_qtest(Plan *p, const Option *o, const char *arg, Error **err)
+{
+    Opts *c = chardev_short(arg, err);
+    const char *backend = c ? opts_text(c, "backend") : NULL;
+
+    if (!c) {
+        return false;
+    }
+    g_free(p->qtest);
+    if (!strcmp(backend, "chardev")) {
+        p->qtest = g_strdup(opts_text(c, "chardev"));
+    } else {
+        p->qtest = g_strdup("qtest");
+        opts_add(c, "id", TEXT("qtest"));
+        g_ptr_array_add(p->chardevs, g_steal_pointer(&c));
+    }
+    if (c) {
+        opts_free(c);
+    }
+    return true;
+}
+
 static bool only_none(const char *arg, const char *what, Error **err)
 {
     return !strcmp(arg, "none") || error_set(err, "%s in this version; only none is taken", what);

@@ -43,9 +43,9 @@ void plan_free(Plan *p)
     GPtrArray *lists[] = {p->accels,  p->objects,   p->chardevs, p->devices,
                           p->globals, p->monitors,  p->serials,  p->option_roms,
                           p->smbios,  p->data_dirs, p->traces};
-    char *texts[] = {p->machine,  p->cpu,          p->parallel,   p->debugcon,
-                     p->gdb,      p->process_name, p->guest_name, p->log_items,
-                     p->log_file, p->pid_file,     p->answer};
+    char *texts[] = {p->machine,  p->cpu,       p->parallel,     p->debugcon,   p->gdb,
+                     p->qtest,    p->qtest_log, p->process_name, p->guest_name, p->log_items,
+                     p->log_file, p->pid_file,  p->answer};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(lists); i++) {
         g_ptr_array_free(lists[i], TRUE);

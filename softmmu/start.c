@@ -5,6 +5,7 @@
  * Whatever was made when something fails is freed with the machine.
  */
 #include "accel/accel.h"
+#include "accel/qtest/socket.h"
 #include "chardev/chardev.h"
 #include "gdbstub/gdbstub.h"
 #include "monitor/monitor.h"
@@ -305,6 +306,17 @@ static bool serve_gdb(Machine *m, Plan *p, Error **err)
     return !p->gdb || gdbstub_open(m, p->gdb, err) || error_prefix(err, "-gdb %s: ", p->gdb);
 }
 
+static bool serve_qtest(Machine *m, Plan *p, Error **err)
+{
+    Object *chr;
+
+    if (!p->qtest) {
+        return true;
+    }
+    chr = object_resolve((Object *)m, p->qtest, &Chardev_class, err);
+    return chr && qtest_serve(m, (Chardev *)chr, p->qtest_log, err);
+}
+
 /* Not an error: management programs name devices that only other machines have. */
 static void warn_unused_globals(Machine *m)
 {
@@ -361,7 +373,8 @@ Machine *plan_build(Plan *p, Error **err)
     object_container(object_root((Object *)m), "objects");
     if (!configure(m, p, err) || !make_chardevs(m, p, err) || !make_objects(m, p, err) ||
         !connect_ports(m, p, err) || !choose_accel(m, p, err) || !class->build(m, err) ||
-        !make_devices(m, p, err) || !make_monitors(m, p, err) || !serve_gdb(m, p, err)) {
+        !make_devices(m, p, err) || !make_monitors(m, p, err) || !serve_gdb(m, p, err) ||
+        !serve_qtest(m, p, err)) {
         machine_free(m);
         return NULL;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The engine without a CPU: vCPUs exist and never run; guest time stands until a test steps it.
- * Not here: the socket through which a test drives it (it comes with the monitor).
+ * The socket through which a test program does so is socket.c's.
  */
 #include "accel/accel.h"
 
