@@ -7,8 +7,10 @@ folder, which prints a line `ok WHAT` or `FAIL WHAT` for everything that it look
 with the line `end of the session`.
 """
 import os
+import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -93,6 +95,79 @@ def boot_sector(binary):
             return judge('boot sector', gdb_run(folder, 'sector_gdb.py', SECTOR_PLACES=where))
 
 
+def blocks(name):
+    """The examples of docs/user/debugging.md of that name: shell lines; (command, expected lines)."""
+    shell, commands, inside = [], [], None
+    with open(os.path.join(TOP, 'docs/user/debugging.md'), encoding='utf-8') as file:
+        for line in file.read().splitlines():
+            if line.startswith('```'):
+                inside = line[3:] if inside is None else None
+            elif inside == f'sh {name}':
+                shell.append(line)
+            elif inside == f'gdb {name}' and line.startswith('(gdb) '):
+                commands.append((line[6:], []))
+            elif inside == f'gdb {name}':
+                commands[-1][1].append(line)
+    return shell, commands
+
+
+def likeness(line):
+    """An expected line as an expression: ... is anything, blanks are any blanks."""
+    return '.*'.join(r'\s+'.join(re.escape(word) for word in part.split()) for part in line.split('...'))
+
+
+def example(folder, name):
+    """Run an example's commands as a person would; each must print what the page says, in that order."""
+    _, commands = blocks(name)
+    script = os.path.join(folder, 'example')
+    with open(script, 'w', encoding='utf-8') as file:
+        for n, (command, _) in enumerate(commands):
+            file.write(f'echo \\n@@@{n}\\n\n{command}\n')
+    done = subprocess.run(['gdb', '-nx', '-q', '-batch', '-iex', 'set confirm off', '-iex', 'set width 0', '-iex',
+                           'set disassembly-flavor intel', '-x', script], cwd=folder, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=200, check=False)
+    told = dict(enumerate(re.split(r'^@@@\d+$', done.stdout, flags=re.M)[1:]))
+    failed = 0
+    for n, (command, wanted) in enumerate(commands):
+        text, at, missing = told.get(n, ''), 0, None
+        for line in wanted:
+            found = re.search(likeness(line), text[at:])
+            missing = missing if found else missing or line
+            at += found.end() if found else 0
+        good = n in told and not missing
+        failed += not good
+        print(f'{"ok  " if good else "FAIL"} gdb: the page\'s example: {command}')
+        if not good:
+            print(f'     {missing!r} is not in\n{text}')
+    return failed
+
+
+def at_home(folder):
+    """A folder in which the page's commands work."""
+    for name in ('scripts', 'tests'):
+        os.symlink(os.path.join(TOP, name), os.path.join(folder, name))
+
+
+def page(binary):
+    """The boot sector of docs/user/debugging.md, word by word."""
+    with tempfile.TemporaryDirectory() as folder:
+        at_home(folder)
+        shell = '\n'.join(blocks('sector')[0]) + '\nwait $!\n'
+        path = os.path.dirname(os.path.abspath(binary)) + ':' + os.environ['PATH']
+        with subprocess.Popen(['sh', '-e', '-c', shell], cwd=folder, env=dict(os.environ, PATH=path),
+                              start_new_session=True, stdin=subprocess.DEVNULL) as machine:
+            end = time.monotonic() + 30
+            while not os.path.exists(os.path.join(folder, 'gdb.sock')) and time.monotonic() < end:
+                select.select([], [], [], 0.02)
+            try:
+                failed = example(folder, 'sector')
+                machine.wait(20)  # the example kills it
+            finally:
+                if machine.poll() is None:
+                    os.killpg(machine.pid, signal.SIGKILL)
+        return failed
+
+
 # What the session and its backtraces need of the kernel's symbols; all of them take a minute to print.
 WANTED = (' [tTwW] .*(sys_|syscall|vfs|ksys|exc|entry|asm_|schedule|idle|secondary|start_kernel|tick|timer|jiffies|'
           'irq|interrupt|mwait|halt|hlt|rest_init|cpu_startup|hrtimer)| (jiffies_64|init_uts_ns|modules|'
@@ -132,7 +207,12 @@ def linux(binary):
             guest.expect('rhea:/# ')
             told = guest.run('uname -s')
             print(f'{"ok  " if "Rhino" in told else "FAIL"} gdb: linux: so does memory')
-            guest.send('for i in 1 2 3; do sh -c "while :; do :; done" & done\n')
+            guest.send('while :; do sh -c "echo parent \\$PPID" >/dev/null; usleep 100000; done &\n')
+            guest.expect('rhea:/# ')
+            at_home(folder)
+            os.symlink(socket, os.path.join(folder, 'gdb.sock'))
+            failed += example(folder, 'linux')
+            guest.send('kill $!; for i in 1 2 3; do sh -c "while :; do :; done" & done\n')
             guest.expect('rhea:/# ')
             failed += judge('linux, again', gdb_run(folder, 'again_gdb.py'))
             guest.send('echo still $((6 * 7))\n')
@@ -150,7 +230,7 @@ def wait_for(path, guest):
         select.select([], [], [], 0.02)
 
 
-TESTS = [boot_sector, linux]
+TESTS = [boot_sector, page, linux]
 
 
 def main():
