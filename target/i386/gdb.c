@@ -257,9 +257,21 @@ static uint64_t linear_pc(const X86State *s)
     return code_bits(s) == 64 ? s->rip : (uint32_t)(s->seg[SEG_CS].base + s->rip);
 }
 
-static void set_linear_pc(X86State *s, uint64_t pc)
+/* Who sends a halted CPU elsewhere wants it to run there. */
+static uint32_t set_raw_pc(X86State *s, uint64_t rip)
 {
-    s->rip = code_bits(s) == 64 ? pc : (uint32_t)(pc - s->seg[SEG_CS].base);
+    bool wakes = rip != s->rip && s->activity == CPU_HALTED;
+
+    s->rip = rip;
+    if (wakes) {
+        s->activity = CPU_RUNNING;
+    }
+    return X86_GPR | (wakes ? X86_EVENTS : 0);
+}
+
+static uint32_t set_linear_pc(X86State *s, uint64_t pc)
+{
+    return set_raw_pc(s, code_bits(s) == 64 ? pc : (uint32_t)(pc - s->seg[SEG_CS].base));
 }
 
 static bool stack_is_wide(const X86State *s)
@@ -553,13 +565,11 @@ static uint32_t set_general(X86State *s, Kind kind, unsigned n, uint64_t value)
         set_linear_sp(s, value);
         break;
     case PC:
-        set_linear_pc(s, value);
-        break;
+        return set_linear_pc(s, value);
+    case RAW_PC:
+        return set_raw_pc(s, value);
     case RAW_SP:
         s->gpr[R_SP] = value;
-        break;
-    case RAW_PC:
-        s->rip = value;
         break;
     default:
         s->rflags = (value & 0x3f7fd5) | FLAG_ONE;
@@ -657,8 +667,7 @@ static uint64_t x86_pc(Vcpu *cpu)
 
 static uint32_t x86_set_pc(Vcpu *cpu, uint64_t pc)
 {
-    set_linear_pc(cpu->state, pc);
-    return X86_GPR;
+    return set_linear_pc(cpu->state, pc);
 }
 
 static const char *x86_activity(Vcpu *cpu)

@@ -11,6 +11,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -88,10 +89,10 @@ def boot_sector(binary):
             for at, (length, text) in sorted(table.items()):
                 file.write(f'{at:#x}\t{length}\t{text}\n')
         where = ' '.join(f'{name}={at:#x}' for name, at in symbols['at'].items())
-        socket = os.path.join(folder, 'gdb')
+        listening = os.path.join(folder, 'gdb')
         with Guest(binary, ['-accel', 'tcg', '-m', '16', '-bios', rom, '-nodefaults', '-display', 'none', '-S',
-                            '-gdb', f'unix:{socket}'], 120) as guest:
-            wait_for(socket, guest)
+                            '-gdb', f'unix:{listening}'], 120) as guest:
+            wait_for(listening, guest)
             return judge('boot sector', gdb_run(folder, 'sector_gdb.py', SECTOR_PLACES=where))
 
 
@@ -168,6 +169,104 @@ def page(binary):
         return failed
 
 
+class Wire:
+    """The protocol itself, for what gdb would not say."""
+
+    def __init__(self, address):
+        end = time.monotonic() + 20
+        self.data = b''
+        while True:
+            self.socket = socket.socket()
+            self.socket.settimeout(20)
+            try:
+                self.socket.connect(address)
+                return
+            except ConnectionRefusedError:  # it has not started to listen
+                if time.monotonic() > end:
+                    raise
+                select.select([], [], [], 0.02)
+
+    def send(self, text):
+        """One packet."""
+        self.socket.sendall(f'${text}#{sum(text.encode()) & 255:02x}'.encode())
+
+    def receive(self):
+        """The next packet."""
+        while True:
+            found = re.search(rb'\$([^#]*)#..', self.data, re.S)
+            if found:
+                self.data = self.data[found.end():]
+                return found.group(1).decode()
+            more = self.socket.recv(65536)
+            if not more:
+                raise GuestError('the stub has hung up')
+            self.data += more
+
+    def ask(self, text):
+        """A packet and its answer."""
+        self.send(text)
+        return self.receive()
+
+    def close(self):
+        """Without a word."""
+        self.socket.close()
+
+
+# Where Ctrl-C must work: code at 0x7c00, and what it does.
+PLACES = [(b'\xeb\xfe', 'an endless loop'), (b'\xfa\xf4\xeb\xfc', 'a CPU halted for ever'),
+          (b'\xb9\xff\xff\xf3\xac\xeb\xf9', 'repeated loads'), (b'\xe4\x60\xeb\xfc', 'reads of a device'),
+          (b'\xbc\x00\x7c\x0f\x0b', 'exceptions without end')]
+
+
+def interrupts(binary):
+    """Ctrl-C stops whatever the guest does; over TCP; who comes back after a broken connection."""
+    port = socket.create_server(('127.0.0.1', 0))
+    address = port.getsockname()
+    port.close()
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        rom, _, _ = assemble(folder)
+        with Guest(binary, ['-accel', 'tcg', '-m', '16', '-bios', rom, '-nodefaults', '-display', 'none', '-S', '-smp', '2',
+                            '-gdb', f'tcp:127.0.0.1:{address[1]}'], 60):
+            wire = Wire(address)
+            wire.ask('Z0,7c00,1')
+            told = wire.ask('vCont;c')
+            failed += say(told.startswith('T05thread:1'), 'the sector is reached', told)
+            wire.ask('z0,7c00,1')
+            for code, what in PLACES:
+                wire.ask(f'M7c00,{len(code):x}:{code.hex()}')
+                wire.ask('P10=007c000000000000')
+                wire.ask('M18,4:007c0000')  # the handler of bad opcodes is the code itself
+                wire.send('vCont;c')
+                select.select([], [], [], 0.1)
+                wire.socket.sendall(b'\3')
+                told = wire.receive()
+                there = 0x7c00 <= int.from_bytes(bytes.fromhex(wire.ask('p10')), 'little') < 0x7c00 + len(code)
+                failed += say(told.startswith('T02') and there, f'Ctrl-C stops {what}', told)
+            first = wire.ask('g')
+            wire.ask('Z0,7c00,1')
+            wire.send('vCont;c')
+            wire.receive()
+            wire.close()
+            wire = Wire(address)
+            told = wire.ask('?')
+            failed += say(told.startswith('T'), 'after a broken connection the stub hears the next', told)
+            failed += say(len(wire.ask('g')) == len(first), 'and all registers are there', '')
+            wire.send('vCont;c')
+            select.select([], [], [], 0.1)
+            wire.socket.sendall(b'\3')
+            told = wire.receive()
+            failed += say(told.startswith('T02'), 'the first one\'s breakpoints are gone', told)
+            wire.ask('vKill;1')
+    return failed
+
+
+def say(good, what, told):
+    """One line; 1: it failed."""
+    print(f'{"ok  " if good else "FAIL"} gdb: {what}' + ('' if good else f': {told!r}'))
+    return 0 if good else 1
+
+
 # What the session and its backtraces need of the kernel's symbols; all of them take a minute to print.
 WANTED = (' [tTwW] .*(sys_|syscall|vfs|ksys|exc|entry|asm_|schedule|idle|secondary|start_kernel|tick|timer|jiffies|'
           'irq|interrupt|mwait|halt|hlt|rest_init|cpu_startup|hrtimer)| (jiffies_64|init_uts_ns|modules|'
@@ -194,9 +293,9 @@ def linux(binary):
         return 0
     kernel, initramfs = done.stdout.split()
     with tempfile.TemporaryDirectory() as folder:
-        socket = os.path.join(folder, 'gdb')
+        listening = os.path.join(folder, 'gdb')
         with Guest(binary, ['-accel', 'tcg', '-m', '256', '-smp', '2', '-nographic', '-kernel', kernel, '-initrd',
-                            initramfs, '-append', 'console=ttyS0 quiet', '-gdb', f'unix:{socket}'], 600) as guest:
+                            initramfs, '-append', 'console=ttyS0 quiet', '-gdb', f'unix:{listening}'], 600) as guest:
             guest.expect('rhea:/# ')
             kernel_symbols(folder, guest.run(f'grep -E "{WANTED}" /proc/kallsyms'))
             guest.send('while :; do sh -c "echo parent \\$PPID"; usleep 100000; done &\n')
@@ -210,7 +309,7 @@ def linux(binary):
             guest.send('while :; do sh -c "echo parent \\$PPID" >/dev/null; usleep 100000; done &\n')
             guest.expect('rhea:/# ')
             at_home(folder)
-            os.symlink(socket, os.path.join(folder, 'gdb.sock'))
+            os.symlink(listening, os.path.join(folder, 'gdb.sock'))
             failed += example(folder, 'linux')
             guest.send('kill $!; for i in 1 2 3; do sh -c "while :; do :; done" & done\n')
             guest.expect('rhea:/# ')
@@ -230,7 +329,7 @@ def wait_for(path, guest):
         select.select([], [], [], 0.02)
 
 
-TESTS = [boot_sector, page, linux]
+TESTS = [boot_sector, page, interrupts, linux]
 
 
 def main():
