@@ -206,7 +206,9 @@ static void point_insert(GdbStub *s, const char *at, size_t n)
     } else if (point_add(s, p, &err)) {
         reply_text(s, "OK");
     } else {
-        g_autofree char *text = g_strdup_printf("%s\n", error_text(err));
+        const char *hint = error_hint_text(err);
+        g_autofree char *text =
+            g_strdup_printf("%s%s%s\n", error_text(err), *hint ? "; " : "", hint);
 
         stub_say(s, text, strlen(text));
         error_free(err);

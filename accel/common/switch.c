@@ -50,7 +50,8 @@ static bool vcpu_joins(Vcpu *cpu, Accel *a, Error **err)
     if (vcpu_engine(cpu)->push) {
         vcpu_engine(cpu)->push(cpu, X86_ALL);
     }
-    return true;
+    /* A debugger stays, and an engine that has been away forgets its plan of then. */
+    return (!cpu->plan && !vcpu_engine(cpu)->debug) || vcpu_debug(cpu, cpu->plan, err);
 }
 
 /* Timers, mappings and wires of interrupt controllers depend on whose the local APICs are. */
