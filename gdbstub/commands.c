@@ -350,6 +350,17 @@ static void restart_and_tell(GdbStub *s)
     machine_request_reset(s->machine, RESET_POWER);
 }
 
+/* In extended mode `run` follows, or an end of the session: the machine only stands. */
+static void kill_politely(GdbStub *s)
+{
+    if (s->extended) {
+        points_clear(s);
+    } else {
+        machine_request_exit(s->machine, 0);
+    }
+    reply_text(s, "OK");
+}
+
 static void packet_v(GdbStub *s, const char *at, size_t n)
 {
     if (!strcmp(at, "Cont?")) {
@@ -357,9 +368,7 @@ static void packet_v(GdbStub *s, const char *at, size_t n)
     } else if (g_str_has_prefix(at, "Cont")) {
         resume_vcont(s, at + 4);
     } else if (g_str_has_prefix(at, "Kill;") || !strcmp(at, "Kill")) {
-        kill_machine(s, "", 0);
-        s->silent = false;
-        reply_text(s, "OK");
+        kill_politely(s);
     } else if (g_str_has_prefix(at, "Attach;")) {
         stub_status(s);
     } else if (g_str_has_prefix(at, "Run")) {

@@ -381,6 +381,20 @@ TEST("gdb: a connection that breaks takes its breakpoints along and leaves the m
     bench_end(&x);
 }
 
+TEST("gdb: killed in extended mode the machine stands, and `run` resets it")
+{
+    Bench x;
+
+    bench_begin(&x);
+    check_str(ask(&x, "!"), "OK");
+    ask(&x, "Z0,10,1");
+    check_str(ask(&x, "vKill;1"), "OK");
+    check(x.cpu[0]->plan == NULL, true);
+    check(machine_shutdown_reason(x.m), SHUTDOWN_NONE);
+    check_str(ask_and_wait(&x, "vRun;"), "T05thread:1;");
+    bench_end(&x);
+}
+
 TEST("gdb: step bits and physical memory are QEMU's")
 {
     Bench x;

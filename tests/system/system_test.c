@@ -19,6 +19,7 @@ enum {
     PORT_END = 0xf4,
     PORT_SMI = 0xb2,
     LONGEST = 2000, /* returns of rt_run() */
+    LONGEST_STEPPED = 20000000,
 };
 
 typedef struct Program {
@@ -82,8 +83,23 @@ static uint8_t *rom_load(const char *name)
     return (uint8_t *)bytes;
 }
 
-/* What a program prints; it ends with "not built" where it is missing. */
-static char *program_run(const char *name)
+/* Behind a step or a watched access it goes on; an instruction with a breakpoint is stepped over.
+ */
+static void stop_leave(Cpu *c, const DebugPlan *plan)
+{
+    DebugPlan step = {.step = DEBUG_STEP};
+
+    if (c->debug_hit.reason == DEBUG_BREAK) {
+        rt_debug(c, &step);
+        rt_run(c);
+        rt_debug(c, plan);
+    }
+    c->debug_hit = (DebugHit){0};
+}
+
+/* What a program prints, under a debugger's plan if there is one, which never stops it for good; it
+ * ends with "not built" where it is missing. */
+static char *program_run(const char *name, const DebugPlan *plan)
 {
     Program p = {.bare = bare_new(CODE_16), .text = g_string_new(""), .rom = rom_load(name)};
 
@@ -93,12 +109,15 @@ static char *program_run(const char *name)
         p.bare->host.page = program_page;
         p.bare->host.port_write = program_port;
         rt_reset(p.bare->c, false, true);
-        for (unsigned n = 0; n < LONGEST && !p.ended; n++) {
+        rt_debug(p.bare->c, plan);
+        for (unsigned n = 0; n < (plan ? LONGEST_STEPPED : LONGEST) && !p.ended; n++) {
             RtExit exit = rt_run(p.bare->c);
 
             cpu_attended(p.bare->c);
             if (p.bare->c->s.smi_pending && rt_can_smi(p.bare->c)) {
                 rt_smi(p.bare->c);
+            } else if (exit == RT_DEBUG) {
+                stop_leave(p.bare->c, plan);
             } else if (exit != RT_KICK) {
                 break;
             }
@@ -111,9 +130,9 @@ static char *program_run(const char *name)
 }
 
 /* Every line says PASS, the last one DONE. */
-static void program_check(const char *name, int checks)
+static void program_check_under(const char *name, int checks, const DebugPlan *plan)
 {
-    g_autofree char *text = program_run(name);
+    g_autofree char *text = program_run(name, plan);
     g_auto(GStrv) lines = g_strsplit(g_strchomp(text), "\n", -1);
     unsigned count = g_strv_length(lines);
     int passed = 0;
@@ -127,6 +146,11 @@ static void program_check(const char *name, int checks)
     }
     check_str(count ? lines[count - 1] : "", "DONE");
     check(passed, checks);
+}
+
+static void program_check(const char *name, int checks)
+{
+    program_check_under(name, checks, NULL);
 }
 
 TEST("guest program: segments, levels, call gates")
@@ -168,4 +192,37 @@ TEST("guest program: system-management mode")
 TEST("guest program: long-mode paging: NX, SMEP, SMAP, keys, 1 GB pages, contexts, five levels")
 {
     program_check("rights.bin", 33);
+}
+
+static void all_under(const DebugPlan *plan)
+{
+    program_check_under("segments.bin", 66, plan);
+    program_check_under("long.bin", 66, plan);
+    program_check_under("paging.bin", 40, plan);
+    program_check_under("task.bin", 31, plan);
+    program_check_under("v86.bin", 35, plan);
+    program_check_under("real.bin", 49, plan);
+    program_check_under("smm.bin", 13, plan);
+    program_check_under("rights.bin", 33, plan);
+}
+
+TEST("guest programs: a debugger's steps change nothing: events, returns, system calls, SMM")
+{
+    all_under(&(DebugPlan){.step = DEBUG_STEP});
+}
+
+TEST("guest programs: watching all memory changes nothing, nor do breakpoints in the code's pages")
+{
+    uint64_t breaks[32];
+
+    for (unsigned n = 0; n < 16; n++) { /* each page of the ROM, twice */
+        breaks[n] = 0xf0fff + 0x1000 * n;
+        breaks[16 + n] = 0xffff0fff + 0x1000 * n;
+    }
+    all_under(&(DebugPlan){
+        .breaks = breaks,
+        .break_count = 32,
+        .watches = &(DebugWatch){0, ~0ull, DEBUG_READ | DEBUG_WRITE},
+        .watch_count = 1,
+    });
 }
