@@ -69,8 +69,8 @@ typedef bool Taker(Plan *p, const Option *o, const char *arg, Error **err);
 Taker take_machine, take_accel, take_memory, take_smp, take_cpu, take_boot, take_rtc, take_smbios,
     take_uuid, take_name, take_acpi, take_enable_kvm, take_overcommit, take_action;
 Taker take_device, take_object, take_chardev, take_global, take_serial, take_parallel,
-    take_debugcon, take_gdb, take_qtest, take_mon, take_monitor, take_list, take_nic, take_display, take_vga, take_sandbox,
-    take_msg;
+    take_debugcon, take_gdb, take_qtest, take_mon, take_monitor, take_list, take_nic, take_display,
+    take_vga, take_sandbox, take_msg;
 
 /* Make the machine: chardevs, objects, engine, board, devices. NULL on failure. */
 Machine *plan_build(Plan *p, Error **err);
