@@ -765,3 +765,26 @@ void operands_make(Random *r, Encoding *e, CpuRegs *regs, MemoryPut *put_memory,
         }
     }
 }
+
+void image_normalize(uint8_t *image)
+{
+    static const uint8_t initial[] = {0x7f, 0x03};
+    uint64_t present;
+
+    memcpy(&present, image + 512, 8);
+    if (!(present & 1)) {
+        memset(image, 0, 24);
+        memset(image + 32, 0, 128);
+        memcpy(image, initial, 2);
+    }
+    if (!(present & 2)) {
+        memset(image + 160, 0, 256);
+    }
+    for (unsigned n = 2; n < 8; n++) {
+        static const uint16_t bytes[] = {[2] = 256, [5] = 64, [6] = 512, [7] = 1024};
+
+        if (native_components() >> n & 1 && !(present >> n & 1)) {
+            memset(image + native_offset(n), 0, bytes[n]);
+        }
+    }
+}

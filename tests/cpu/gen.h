@@ -41,3 +41,6 @@ typedef void MemoryPut(void *opaque, uint64_t linear, const void *bytes, unsigne
 void operands_make(Random *r, Encoding *e, CpuRegs *regs, MemoryPut *put, void *opaque);
 
 enum { CODE_AT = CODE_BASE + 0x800 };
+
+/* An XSAVE image: components that are as INIT leaves them may hold anything; make it one thing. */
+void image_normalize(uint8_t *image);

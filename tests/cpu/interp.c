@@ -21,6 +21,8 @@
 
 enum { ERROR_IDT = 2 }; /* SDM volume 3, "Error code" */
 
+enum { RETURNS_MAX = 100000 };
+
 enum {
     ARENA_BYTES = 4 << 20,
     TABLES = 6,
@@ -46,6 +48,8 @@ struct Interp {
     X86Features features, host; /* of the model; of the host */
     Area area[AREAS];
     Selectors selectors[3];
+    unsigned cpl;
+    DebugPlan plan;
 };
 
 /* The callbacks get the Cpu only; it leads back here through c->vcpu. */
@@ -226,7 +230,7 @@ static void host_features(X86Features *f)
     }
 }
 
-Interp *interp_new(void)
+Interp *interp_new(Engine engine)
 {
     Interp *t = calloc(1, sizeof *t);
     Error *err = NULL;
@@ -248,7 +252,15 @@ Interp *interp_new(void)
     }
     rt_init(c, t->arena, ARENA_BYTES);
     rt_reset(c, false, true);
+    interp_level(t, 3);
+    t->plan.step = DEBUG_STEP;
+    rt_debug(c, engine == ENGINE_STEPS ? &t->plan : NULL);
     return t;
+}
+
+void interp_level(Interp *t, unsigned cpl)
+{
+    t->cpl = cpl;
 }
 
 void interp_free(Interp *t)
@@ -285,13 +297,13 @@ void interp_code_written(Interp *t, uint64_t linear, unsigned bytes)
 
 /* ---- running ---- */
 
-static void set_segment(X86Segment *s, uint16_t selector, CodeSize code, bool is_code,
-                        uint32_t base)
+static void set_segment(X86Segment *s, const Interp *t, uint16_t selector, CodeSize code,
+                        bool is_code, uint32_t base)
 {
-    s->selector = selector;
+    s->selector = selector > 3 ? (selector & ~3u) | t->cpl : selector;
     s->base = code == CODE_16 ? base : 0;
     s->limit = code == CODE_16 ? 0xffff : ~0u;
-    s->attr = ATTR_P | ATTR_DPL | ATTR_S | ATTR_ACCESSED | ATTR_WRITE_READ |
+    s->attr = ATTR_P | t->cpl << ATTR_DPL_SHIFT | ATTR_S | ATTR_ACCESSED | ATTR_WRITE_READ |
               (is_code ? ATTR_CODE : 0) | (code == CODE_16 ? 0 : ATTR_G) |
               (code == CODE_64 && is_code ? ATTR_L
                : code == CODE_16          ? 0
@@ -307,10 +319,10 @@ static void load_state(Interp *t, CodeSize code, const CpuRegs *regs)
     memcpy(s->gpr, regs->gpr, sizeof s->gpr);
     s->rip = regs->rip;
     s->rflags = regs->rflags | FLAG_ONE;
-    set_segment(&s->seg[SEG_CS], sel.cs, code, true, CODE_BASE);
-    set_segment(&s->seg[SEG_SS], sel.ss, code, false, STACK_BASE);
-    set_segment(&s->seg[SEG_DS], sel.ds, code, false, DATA_BASE);
-    set_segment(&s->seg[SEG_ES], sel.ds, code, false, DATA_BASE);
+    set_segment(&s->seg[SEG_CS], t, sel.cs, code, true, CODE_BASE);
+    set_segment(&s->seg[SEG_SS], t, sel.ss, code, false, STACK_BASE);
+    set_segment(&s->seg[SEG_DS], t, sel.ds, code, false, DATA_BASE);
+    set_segment(&s->seg[SEG_ES], t, sel.ds, code, false, DATA_BASE);
     s->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
     s->cr3 = TABLE_BASE;
     s->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_FSGSBASE;
@@ -347,11 +359,18 @@ void interp_run(Interp *t, CodeSize code, const CpuRegs *regs, Outcome *out)
     Cpu *c = t->c;
     const LastException *first = &c->last[0];
 
+    fpu_host_attach(c, NULL); /* several share this thread */
     load_state(t, code, regs);
     c->last_count = 0;
     memset(c->last, 0, sizeof c->last);
     rt_state_loaded(c);
-    for (unsigned n = 0; n < 100 && rt_run(c) != RT_SHUTDOWN; n++) {
+    for (unsigned n = 0; n < RETURNS_MAX; n++) {
+        RtExit why = rt_run(c);
+
+        c->debug_hit.reason = DEBUG_NONE;
+        if (why == RT_SHUTDOWN || why == RT_HALT) {
+            break;
+        }
     }
     store_state(t, out);
     out->vector = first->vector;

@@ -7,9 +7,12 @@
 
 typedef struct Interp Interp;
 
+/* Who executes the guest's code: the interpreter as it runs, or one instruction at a time. */
+typedef enum Engine { ENGINE_BLOCKS, ENGINE_STEPS } Engine;
+
 /* A vCPU with every feature the host has and the table knows; exits the program when it has no
  * memory. */
-Interp *interp_new(void);
+Interp *interp_new(Engine engine);
 void interp_free(Interp *t);
 
 /* Have the model and the host what the instruction needs? */
@@ -21,4 +24,8 @@ uint8_t *interp_memory(Interp *t, uint64_t linear);
 /* Code bytes were changed there. */
 void interp_code_written(Interp *t, uint64_t linear, unsigned bytes);
 
+/* Runs from regs until the first exception. */
 void interp_run(Interp *t, CodeSize code, const CpuRegs *regs, Outcome *out);
+
+/* At which level: 3 unless it is changed to 0. */
+void interp_level(Interp *t, unsigned cpl);

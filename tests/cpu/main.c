@@ -110,28 +110,6 @@ static uint64_t word(const uint8_t *at, unsigned bytes)
     return v;
 }
 
-/* Components that are as INIT leaves them may hold anything. */
-static void normalize(uint8_t *image)
-{
-    static const uint8_t initial[] = {0x7f, 0x03};
-
-    if (!(image[512] & 1)) {
-        memset(image, 0, 24);
-        memset(image + 32, 0, 128);
-        memcpy(image, initial, 2);
-    }
-    if (!(image[512] & 2)) {
-        memset(image + 160, 0, 256);
-    }
-    for (unsigned n = 2; n < 8; n++) {
-        static const uint16_t bytes[] = {[2] = 256, [5] = 64, [6] = 512, [7] = 1024};
-
-        if (native_components() >> n & 1 && !(word(image + 512, 8) >> n & 1)) {
-            memset(image + native_offset(n), 0, bytes[n]);
-        }
-    }
-}
-
 static void compare_words(Run *t, const char *name, unsigned at, unsigned words)
 {
     for (unsigned n = 0; n < words; n++) {
@@ -153,8 +131,8 @@ static void compare_fpu(Run *t)
                 {"fip", 8, 8}, {"fdp", 16, 8}, {"mxcsr", 24, 4}};
     uint8_t *a = t->native.regs.fpu, *b = t->ours.regs.fpu;
 
-    normalize(a);
-    normalize(b);
+    image_normalize(a);
+    image_normalize(b);
     for (unsigned n = 0; n < sizeof head / sizeof *head; n++) {
         /* AMD's processors forget the pointers when no exception is pending. */
         bool forgotten = n >= 3 && n <= 5 && !(a[2] & 0x80);
@@ -454,7 +432,7 @@ int main(int argc, char **argv)
     if (!options(t, argc, argv)) {
         return 2;
     }
-    t->interp = interp_new();
+    t->interp = interp_new(ENGINE_BLOCKS);
     if (!native_open(
             &why)) { /* after interp_new: both want the signals, and native passes them on */
         printf("skip cpu: %s\n", why);

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cpu-programs: random programs, run by two engines from the same state; both must end with the
+ * same exception at the same place, with the same registers, flags, FPU and memory. Every other
+ * program gets an exception of every kind in front of each of its instructions in turn. A
+ * difference prints the program, cut down to what it needs. Options: --programs N, --seed N, --code
+ * 16|32|64, --level 0|3, --verbose.
+ */
+#include "target/i386/decode/table.h"
+#include "target/i386/disas.h"
+#include "target/i386/state.h"
+#include "tests/cpu/programs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct Run {
+    uint64_t seed;
+    unsigned programs, code, level;
+    bool verbose, failed;
+    Interp *side[2];
+    Outcome out[2];
+    Program program;
+    unsigned long ran, differ, ends[32];
+    char what[400];
+} Run;
+
+static void differ(Run *t, const char *name, unsigned n, uint64_t a, uint64_t b)
+{
+    size_t used = strlen(t->what);
+
+    snprintf(t->what + used, sizeof(t->what) - used, " %s%u: %#llx and %#llx;", name, n,
+             (unsigned long long)a, (unsigned long long)b);
+}
+
+static void load(Run *t, unsigned side)
+{
+    const Program *p = &t->program;
+    Interp *i = t->side[side];
+    uint8_t *code = interp_memory(i, CODE_BASE);
+
+    memset(code, 0xcc, CODE_BYTES);
+    memcpy(code + (p->at - CODE_BASE), p->bytes, p->used);
+    for (unsigned page = 0; page < CODE_BYTES; page += 4096) {
+        interp_code_written(i, CODE_BASE + page, 4096);
+    }
+    memcpy(interp_memory(i, DATA_BASE), p->data, DATA_BYTES);
+    memcpy(interp_memory(i, STACK_BASE), p->stack, STACK_BYTES);
+}
+
+static void compare_area(Run *t, uint32_t base, unsigned bytes)
+{
+    const uint8_t *a = interp_memory(t->side[0], base), *b = interp_memory(t->side[1], base);
+
+    for (unsigned n = 0; n < bytes && memcmp(a, b, bytes); n++) {
+        if (a[n] != b[n]) {
+            differ(t, "byte ", base + n, a[n], b[n]);
+            return;
+        }
+    }
+}
+
+static void compare(Run *t)
+{
+    const Outcome *a = &t->out[0], *b = &t->out[1];
+
+    if (a->vector != b->vector) {
+        differ(t, "vector ", 0, a->vector, b->vector);
+    }
+    if (a->error != b->error) {
+        differ(t, "error ", 0, a->error, b->error);
+    }
+    if (a->cr2 != b->cr2) {
+        differ(t, "cr2 ", 0, a->cr2, b->cr2);
+    }
+    if (a->regs.rip != b->regs.rip) {
+        differ(t, "rip ", 0, a->regs.rip, b->regs.rip);
+    }
+    if (a->regs.rflags != b->regs.rflags) {
+        differ(t, "flags ", 0, a->regs.rflags, b->regs.rflags);
+    }
+    for (unsigned n = 0; n < 16; n++) {
+        if (a->regs.gpr[n] != b->regs.gpr[n]) {
+            differ(t, "gpr ", n, a->regs.gpr[n], b->regs.gpr[n]);
+        }
+    }
+    /* Not the header: whether a component is as INIT leaves it is known, or not, as the host likes.
+     */
+    image_normalize(t->out[0].regs.fpu);
+    image_normalize(t->out[1].regs.fpu);
+    for (unsigned n = 0; n < FPU_BYTES; n++) {
+        if (a->regs.fpu[n] != b->regs.fpu[n] && (n < 464 || n >= 576)) {
+            differ(t, "fpu byte ", n, a->regs.fpu[n], b->regs.fpu[n]);
+            break;
+        }
+    }
+    compare_area(t, DATA_BASE, DATA_BYTES);
+    compare_area(t, STACK_BASE, STACK_BYTES);
+    compare_area(t, CODE_BASE, CODE_BYTES);
+}
+
+/* true: both agree. */
+static bool run_both(Run *t)
+{
+    t->what[0] = 0;
+    alarm(60); /* the seed was printed, so an endless program can be found */
+    for (unsigned n = 0; n < 2; n++) {
+        load(t, n);
+        interp_run(t->side[n], t->program.code, &t->program.in, &t->out[n]);
+    }
+    compare(t);
+    return !t->what[0];
+}
+
+static void print_program(const Program *p)
+{
+    for (unsigned n = 0, item = 0; n < p->used;) {
+        Insn i;
+        char *text = disassemble(p->code, p->bytes + n, p->used - n, p->at + n);
+        unsigned length = decode(p->code, p->bytes + n, p->used - n, &i) == DECODE_OK ? i.len : 1;
+
+        while (item < p->items && p->start[item] < n) {
+            item++;
+        }
+        if (p->bytes[n] != 0x90) {
+            printf("   %s %#llx: %s   ", item < p->items && p->start[item] == n ? "*" : " ",
+                   (unsigned long long)p->at + n, text);
+            for (unsigned k = 0; k < length; k++) {
+                printf("%02x", p->bytes[n + k]);
+            }
+            printf("\n");
+        }
+        free(text);
+        n += length;
+    }
+}
+
+/* Items that are not needed for the difference become NOPs. */
+static void cut_down(Run *t)
+{
+    Program *p = &t->program;
+
+    for (unsigned n = p->items; n-- > 0;) {
+        uint8_t kept[PROGRAM_BYTES];
+        unsigned length = p->start[n + 1] - p->start[n];
+
+        memcpy(kept, p->bytes + p->start[n], length);
+        memset(p->bytes + p->start[n], 0x90, length);
+        if (run_both(t)) {
+            memcpy(p->bytes + p->start[n], kept, length);
+        }
+    }
+    run_both(t);
+}
+
+static void one_program(Run *t, uint64_t seed, CodeSize code, ProgramException exception,
+                        unsigned at)
+{
+    Random r = {seed};
+
+    program_make(&r, code, t->side[0], exception, at, &t->program);
+    t->ran++;
+    if (run_both(t)) {
+        t->ends[t->out[0].vector & 31]++;
+        return;
+    }
+    t->differ++;
+    printf("differs: seed %#llx, exception %d at %u:%s\n", (unsigned long long)seed, exception, at,
+           t->what);
+    if (t->differ <= 5 || t->verbose) {
+        cut_down(t);
+        printf("   cut down:%s\n", t->what);
+        print_program(&t->program);
+    }
+}
+
+static void run_code(Run *t, CodeSize code, unsigned level, const char *name)
+{
+    t->ran = t->differ = 0;
+    memset(t->ends, 0, sizeof(t->ends));
+    interp_level(t->side[0], level);
+    interp_level(t->side[1], level);
+    for (unsigned n = 0; n < t->programs && t->differ < 40; n++) {
+        uint64_t seed = t->seed * 1000003 + n * 3 + code;
+
+        one_program(t, seed, code, EXCEPTION_NONE, 0);
+        for (unsigned at = 0; n % 2 && at < t->program.items; at++) {
+            one_program(t, seed, code, 1 + (n / 2 + at) % (EXCEPTION_COUNT - 1), at);
+        }
+    }
+    printf("%s programs: %s-bit code at level %u: %lu programs (seed %llu) end alike",
+           t->differ ? "FAIL" : "ok", name, level, t->ran - t->differ, (unsigned long long)t->seed);
+    printf(t->differ ? ", %lu differ\n" : "\n", t->differ);
+    if (t->verbose) {
+        for (unsigned n = 0; n < 32; n++) {
+            if (t->ends[n]) {
+                printf("   %lu end with vector %u\n", t->ends[n], n);
+            }
+        }
+    }
+    fflush(stdout);
+    t->failed |= t->differ;
+}
+
+static bool options(Run *t, int argc, char **argv)
+{
+    for (int n = 1; n < argc; n++) {
+        const char *value = n + 1 < argc ? argv[n + 1] : "";
+
+        if (!strcmp(argv[n], "--verbose")) {
+            t->verbose = true;
+        } else if (!strcmp(argv[n], "--programs")) {
+            t->programs = atoi(value), n++;
+        } else if (!strcmp(argv[n], "--seed")) {
+            t->seed = strtoull(value, NULL, 0), n++;
+        } else if (!strcmp(argv[n], "--code")) {
+            t->code = atoi(value), n++;
+        } else if (!strcmp(argv[n], "--level")) {
+            t->level = atoi(value), n++;
+        } else {
+            fprintf(stderr, "cpu-programs: unknown option %s\n", argv[n]);
+            return false;
+        }
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const names[] = {"16", "32", "64"};
+    Run *t = calloc(1, sizeof(*t));
+    bool failed;
+
+    t->programs = 60;
+    t->seed = 1;
+    t->level = 1; /* both */
+    if (!options(t, argc, argv)) {
+        return 2;
+    }
+    t->side[0] = interp_new(ENGINE_STEPS);
+    t->side[1] = interp_new(ENGINE_BLOCKS);
+    for (CodeSize code = CODE_16; code <= CODE_64; code++) {
+        for (unsigned level = 0; level <= 3; level += 3) {
+            if ((!t->code || t->code == 16u << code) && (t->level == 1 || t->level == level)) {
+                run_code(t, code, level, names[code]);
+            }
+        }
+    }
+    failed = t->failed;
+    interp_free(t->side[0]);
+    interp_free(t->side[1]);
+    free(t);
+    return failed;
+}

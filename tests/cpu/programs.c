@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Makes random programs. rBX points into the data and is set again when something may have changed
+ * it; branches go forward, so every round ends; a counter in memory ends the eighth. Behind an
+ * instruction that leaves flags undefined comes a CMP. Not made: gathers, EVEX, far transfers,
+ * system instructions (gen.c).
+ */
+#include "tests/cpu/programs.h"
+
+#include "target/i386/decode/table.h"
+#include "target/i386/state.h"
+
+#include <string.h>
+
+enum { COUNTER = 0x10, MIDDLE = 0x800, ROUNDS = 7, TRIES = 4000, RBX = 3, RSP = 4 };
+
+typedef struct Maker {
+    Random *r;
+    Program *p;
+    Interp *t;
+    unsigned target[PROGRAM_ITEMS]; /* item that a branch goes to; 0: none */
+    unsigned patch[PROGRAM_ITEMS];  /* where its relative address stands   */
+    uint8_t width[PROGRAM_ITEMS];   /* ... and how many bytes it has       */
+} Maker;
+
+static bool one_in(Maker *m, unsigned n)
+{
+    return !random_below(m->r, n);
+}
+
+static void put_bytes(Maker *m, const void *bytes, unsigned count)
+{
+    if (m->p->used + count <= PROGRAM_BYTES) {
+        memcpy(m->p->bytes + m->p->used, bytes, count);
+        m->p->used += count;
+    }
+}
+
+static void put_byte(Maker *m, uint8_t byte)
+{
+    put_bytes(m, &byte, 1);
+}
+
+static void put_number(Maker *m, uint32_t value, unsigned bytes)
+{
+    put_bytes(m, &value, bytes);
+}
+
+static unsigned address_bytes(const Maker *m)
+{
+    return m->p->code == CODE_16 ? 2 : 4;
+}
+
+static uint32_t offset(const Maker *m, uint32_t linear, uint32_t base)
+{
+    return m->p->code == CODE_16 ? linear - base : linear;
+}
+
+/* mov reg, offset */
+static void put_pointer(Maker *m, unsigned reg, uint32_t linear, uint32_t base)
+{
+    put_byte(m, 0xb8 + reg);
+    put_number(m, offset(m, linear, base), address_bytes(m));
+}
+
+/* opcode, ModRM with that reg field and an absolute address in the data; 32-bit operand */
+static void put_absolute(Maker *m, uint8_t opcode, unsigned reg, uint32_t linear)
+{
+    if (m->p->code == CODE_16) {
+        put_byte(m, 0x66);
+    }
+    put_byte(m, opcode);
+    if (m->p->code == CODE_64) {
+        put_byte(m, reg << 3 | 4);
+        put_byte(m, 0x25);
+    } else {
+        put_byte(m, reg << 3 | (m->p->code == CODE_16 ? 6 : 5));
+    }
+    put_number(m, offset(m, linear, DATA_BASE), address_bytes(m));
+}
+
+/* ---- items ---- */
+
+static bool wanted(Maker *m, const Encoding *e)
+{
+    const InsnRow *row = insn_row(&e->insn);
+
+    if (row->attr & (ROW_BRANCH | ROW_VSIB | ROW_IO | ROW_PRIV) ||
+        !interp_supports(m->t, &e->insn)) {
+        return false;
+    }
+    switch (e->insn.op) {
+    case OP_HLT:
+    case OP_CLI:
+    case OP_STI:
+    case OP_POPF: /* single steps, alignment checks */
+    case OP_ENTER:
+    case OP_LEAVE:
+    case OP_XRSTOR:
+    case OP_FXRSTOR:
+    case OP_FLDENV:
+    case OP_FRSTOR:
+    case OP_LDMXCSR:
+    case OP_VLDMXCSR:
+    case OP_FLDCW:
+        return one_in(m, 8) && e->insn.op != OP_POPF && e->insn.op != OP_HLT &&
+               e->insn.op != OP_CLI && e->insn.op != OP_STI;
+    case OP_XGETBV:
+    case OP_XSETBV:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* A memory operand that rBX reaches: 1 yes, 0 has none, -1 another. */
+static int operand_near(Maker *m, Encoding *e)
+{
+    int found = 0;
+
+    for (unsigned n = 0; n < 4; n++) {
+        uint8_t kind = e->insn.operand[n].kind;
+
+        if (kind == OPERAND_ABS ||
+            (kind == OPERAND_MEM && (e->insn.base != RBX || e->insn.index != REG_NONE))) {
+            return -1;
+        }
+        found |= kind == OPERAND_MEM;
+    }
+    if (found && e->disp_bytes) {
+        int32_t to = e->disp_bytes == 1 ? (int)random_below(m->r, 256) - 128
+                                        : (int)random_below(m->r, 0x900) - 0x480;
+
+        to &= one_in(m, 3) ? -1 : ~15;
+        memcpy(e->bytes + e->disp_at, &to, e->disp_bytes);
+        return decode(e->code, e->bytes, 15, &e->insn) == DECODE_OK ? 1 : -1;
+    }
+    return found;
+}
+
+static bool strings(const Encoding *e)
+{
+    return insn_row(&e->insn)->attr & (ROW_STRING | ROW_REPE);
+}
+
+static void put_string_registers(Maker *m)
+{
+    put_pointer(m, 6, DATA_BASE + 0x400 + random_below(m->r, 0x300), DATA_BASE);
+    put_pointer(m, 7, DATA_BASE + 0x900 + random_below(m->r, 0x700), DATA_BASE);
+    put_byte(m, 0xb8 + 1);
+    put_number(m, random_below(m->r, 20), address_bytes(m));
+}
+
+static void random_shape(Maker *m, Shape *s)
+{
+    *s =
+        (Shape){.code = m->p->code, .vex = one_in(m, 6), .w = one_in(m, 3), .memory = one_in(m, 2)};
+    s->map = s->vex       ? 1 + random_below(m->r, 3)
+           : one_in(m, 2) ? 0
+           : one_in(m, 4) ? 2 + random_below(m->r, 2)
+                          : 1;
+    s->opcode = random_bits(m->r);
+    s->prefix = one_in(m, 2) ? 0 : random_below(m->r, s->vex ? 4 : 5);
+    s->l = random_bits(m->r) & 1;
+    s->reg = random_bits(m->r) & 7;
+}
+
+/* Any instruction that may stand in a program. */
+static void put_random(Maker *m)
+{
+    for (unsigned tries = 0; tries < TRIES; tries++) {
+        Encoding e;
+        Shape s;
+        int near;
+
+        random_shape(m, &s);
+        if (!encoding_make(m->r, &s, &e) || !wanted(m, &e)) {
+            continue;
+        }
+        near = operand_near(m, &e);
+        if (near < 0 && !one_in(m, 400)) {
+            continue;
+        }
+        if (strings(&e)) {
+            put_string_registers(m);
+        } else if (near > 0 && one_in(m, 2)) {
+            put_pointer(m, RBX, DATA_BASE + MIDDLE, DATA_BASE);
+        }
+        put_bytes(m, e.bytes, e.insn.len);
+        if (insn_row(&e.insn)->undefined) {
+            put_byte(m, 0x3c); /* cmp al, imm8 */
+            put_byte(m, random_bits(m->r));
+        }
+        return;
+    }
+}
+
+/* A jump forward, of either length. */
+static void put_jump(Maker *m, unsigned item)
+{
+    bool always = one_in(m, 6), loop = !always && one_in(m, 6), near = !loop && one_in(m, 3);
+
+    m->target[item] = item + 1 + random_below(m->r, 6);
+    m->width[item] = near ? address_bytes(m) : 1;
+    if (loop) {
+        put_byte(m, 0xe0 + random_below(m->r, 4)); /* LOOPNE, LOOPE, LOOP, JCXZ */
+    } else if (always) {
+        put_byte(m, near ? 0xe9 : 0xeb);
+    } else {
+        if (near) {
+            put_byte(m, 0x0f);
+        }
+        put_byte(m, (near ? 0x80 : 0x70) + random_below(m->r, 16));
+    }
+    m->patch[item] = m->p->used;
+    put_number(m, 0, m->width[item]);
+}
+
+/* A call of what stands behind the next branch, and back: call over; jmp behind; over: ...; ret. */
+static void put_call(Maker *m)
+{
+    static const uint8_t body[] = {0x01, 0xd0, 0x31, 0xf2,
+                                   0xc3}; /* add eax, edx; xor edx, esi; ret */
+
+    put_byte(m, 0xe8);
+    put_number(m, 2, address_bytes(m));
+    put_byte(m, 0xeb);
+    put_byte(m, sizeof(body));
+    put_bytes(m, body, sizeof(body));
+}
+
+/* A jump through a register to the next item: lea or mov of its address, with bytes between that
+ * are not executed. */
+static void put_indirect(Maker *m)
+{
+    unsigned skipped = random_below(m->r, 5);
+    uint32_t to = (uint32_t)m->p->at + m->p->used + 1 + address_bytes(m) + 2 + skipped;
+
+    put_pointer(m, 0, to, CODE_BASE);
+    put_byte(m, 0xff);
+    put_byte(m, 0xe0); /* jmp eax */
+    for (unsigned n = 0; n < skipped; n++) {
+        put_byte(m, random_bits(m->r));
+    }
+}
+
+/* The constant of the next instruction but a few is changed: mov byte [code], imm8 ... mov al, imm8
+ */
+static void put_change(Maker *m)
+{
+    unsigned between = random_below(m->r, 3), length = m->p->code == CODE_64 ? 8
+                                                     : m->p->code == CODE_32 ? 7
+                                                                             : 6;
+    uint32_t to = (uint32_t)m->p->at + m->p->used + length + between + 1;
+
+    if (m->p->code == CODE_16) {
+        put_byte(m, 0x2e); /* CS may not be written: #GP */
+    }
+    put_byte(m, 0xc6);
+    if (m->p->code == CODE_64) {
+        put_byte(m, 0x04);
+        put_byte(m, 0x25);
+    } else {
+        put_byte(m, m->p->code == CODE_16 ? 6 : 5);
+    }
+    put_number(m, offset(m, to, CODE_BASE), address_bytes(m));
+    put_byte(m, random_bits(m->r));
+    while (between--) {
+        put_byte(m, 0x90);
+    }
+    put_byte(m, 0xb0);
+    put_byte(m, 1);
+}
+
+static void put_exception(Maker *m, ProgramException what)
+{
+    static const uint8_t divide[] = {0x31, 0xc9, 0xf7, 0xf1}, align[] = {0x0f, 0x28, 0x4b, 0x01};
+
+    switch (what) {
+    case EXCEPTION_UD:
+        put_byte(m, 0x0f);
+        put_byte(m, 0x0b);
+        break;
+    case EXCEPTION_INT3:
+        put_byte(m, 0xcc);
+        break;
+    case EXCEPTION_READ:
+        put_absolute(m, 0x03, 0, DATA_BASE + DATA_BYTES + 0x123); /* add eax, [there] */
+        break;
+    case EXCEPTION_WRITE:
+        put_absolute(m, 0x31, 1, READ_BASE + 0x44); /* xor [there], ecx */
+        break;
+    case EXCEPTION_CROSS:
+        put_absolute(m, 0x89, 2, DATA_BASE + DATA_BYTES - 2); /* mov [there], edx */
+        break;
+    case EXCEPTION_DIVIDE:
+        put_bytes(m, divide, sizeof(divide)); /* xor ecx, ecx; div ecx */
+        break;
+    case EXCEPTION_ALIGN:
+        put_pointer(m, RBX, DATA_BASE + MIDDLE, DATA_BASE);
+        if (m->p->code == CODE_16) {
+            put_byte(m, 0x67);
+        }
+        put_bytes(m, align, sizeof(align)); /* movaps xmm1, [rbx + 1] */
+        break;
+    case EXCEPTION_GP:
+        if (m->p->code == CODE_64) {
+            put_bytes(m, "\x48\xb8\0\0\0\0\0\0\x80\0\x8b\x08",
+                      12); /* mov rax, 1 << 47; mov ecx, [rax] */
+        } else {
+            put_byte(m, 0xf4); /* hlt */
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static void put_item(Maker *m, unsigned item)
+{
+    switch (random_below(m->r, 24)) {
+    case 0:
+    case 1:
+    case 2:
+        put_jump(m, item);
+        break;
+    case 3:
+        put_call(m);
+        break;
+    case 4:
+        put_indirect(m);
+        break;
+    case 5:
+        if (m->p->code != CODE_16) {
+            put_change(m);
+            break;
+        }
+        /* fall through */
+    default:
+        put_random(m);
+    }
+}
+
+/* ---- whole programs ---- */
+
+static void put_round_begin(Maker *m)
+{
+    put_pointer(m, RBX, DATA_BASE + MIDDLE, DATA_BASE);
+    put_pointer(m, RSP, STACK_BASE + 0x800, STACK_BASE);
+}
+
+/* dec [counter]; and [counter], 7; jnz to the begin; int3 */
+static void put_round_end(Maker *m)
+{
+    put_absolute(m, 0xff, 1, DATA_BASE + COUNTER);
+    put_absolute(m, 0x83, 4, DATA_BASE + COUNTER);
+    put_byte(m, ROUNDS);
+    put_byte(m, 0x0f);
+    put_byte(m, 0x85);
+    put_number(m, -(m->p->used + address_bytes(m)), address_bytes(m));
+    put_byte(m, 0xcc);
+}
+
+static void resolve(Maker *m)
+{
+    for (unsigned n = 0; n < m->p->items; n++) {
+        unsigned to = m->target[n] < m->p->items ? m->target[n] : m->p->items;
+        int32_t distance;
+
+        if (!m->target[n]) {
+            continue;
+        }
+        distance = m->p->start[to] - (int)(m->patch[n] + m->width[n]);
+        while (m->width[n] == 1 && distance > 127) {
+            distance = m->p->start[--to] - (int)(m->patch[n] + 1);
+        }
+        memcpy(m->p->bytes + m->patch[n], &distance, m->width[n]);
+    }
+}
+
+static void keep(void *opaque, uint64_t linear, const void *bytes, unsigned count)
+{
+    Program *p = opaque;
+
+    if (linear >= DATA_BASE && linear + count <= DATA_BASE + DATA_BYTES) {
+        memcpy(p->data + (linear - DATA_BASE), bytes, count);
+    } else if (linear >= STACK_BASE && linear + count <= STACK_BASE + STACK_BYTES) {
+        memcpy(p->stack + (linear - STACK_BASE), bytes, count);
+    }
+}
+
+static void make_state(Maker *m)
+{
+    Encoding nothing = {.code = m->p->code};
+    uint32_t rounds = ROUNDS;
+
+    for (unsigned n = 0; n < DATA_BYTES; n += 8) {
+        uint64_t value = one_in(m, 2) ? random_bits(m->r) : random_below(m->r, 256);
+
+        memcpy(m->p->data + n, &value, 8);
+    }
+    memset(m->p->stack, 0, STACK_BYTES);
+    operands_make(m->r, &nothing, &m->p->in, keep, m->p);
+    m->p->in.rflags &= ~(uint64_t)(FLAG_AC | FLAG_DF);
+    m->p->in.rip = offset(m, (uint32_t)m->p->at, CODE_BASE);
+    memcpy(m->p->data + COUNTER, &rounds, 4);
+}
+
+void program_make(Random *r, CodeSize code, Interp *t, ProgramException exception, unsigned at,
+                  Program *p)
+{
+    Maker m = {.r = r, .p = p, .t = t};
+    unsigned items = 4 + random_below(r, PROGRAM_ITEMS - 4);
+
+    memset(p, 0, sizeof(*p));
+    p->code = code;
+    p->at = CODE_BASE + 0x100 + random_below(r, 0xf00);
+    put_round_begin(&m);
+    for (; p->items < items && p->used < PROGRAM_BYTES - 200; p->items++) {
+        p->start[p->items] = p->used;
+        if (p->items == at && exception) {
+            put_exception(&m, exception);
+        }
+        put_item(&m, p->items);
+    }
+    p->start[p->items] = p->used;
+    put_round_end(&m);
+    resolve(&m);
+    make_state(&m);
+}
