@@ -2,7 +2,7 @@
 /*
  * Makes random programs. rBX points into the data and is set again when something may have changed
  * it; branches go forward, so every round ends; a counter in memory ends the eighth. Behind an
- * instruction that leaves flags undefined comes a CMP. Not made: gathers, EVEX, far transfers,
+ * instruction that leaves flags undefined comes a CMP. Not made: gathers, far transfers,
  * system instructions (gen.c).
  */
 #include "tests/cpu/programs.h"
@@ -153,14 +153,16 @@ static void put_string_registers(Maker *m)
 
 static void random_shape(Maker *m, Shape *s)
 {
-    *s =
-        (Shape){.code = m->p->code, .vex = one_in(m, 6), .w = one_in(m, 3), .memory = one_in(m, 2)};
-    s->map = s->vex       ? 1 + random_below(m->r, 3)
+    bool legacy = !one_in(m, 6);
+
+    *s = (Shape){.code = m->p->code, .w = one_in(m, 3), .memory = one_in(m, 2)};
+    s->space = legacy ? SPACE_LEGACY : one_in(m, 3) ? SPACE_EVEX : SPACE_VEX;
+    s->map = !legacy      ? 1 + random_below(m->r, 3)
            : one_in(m, 2) ? 0
            : one_in(m, 4) ? 2 + random_below(m->r, 2)
                           : 1;
     s->opcode = random_bits(m->r);
-    s->prefix = one_in(m, 2) ? 0 : random_below(m->r, s->vex ? 4 : 5);
+    s->prefix = one_in(m, 2) ? 0 : random_below(m->r, legacy ? 5 : 4);
     s->l = random_bits(m->r) & 1;
     s->reg = random_bits(m->r) & 7;
 }
