@@ -369,10 +369,10 @@ def main():
     args = parser.parse_args()
     bench = Bench(args)
     names = bench.run()
-    Table(bench, names).show()
     if args.save:
         with open(args.save, 'w', encoding='utf-8') as file:
             json.dump({'results': bench.results, 'sums': bench.sums}, file)
+    Table(bench, names).show()
     return 1 if bench.failures else 0
 
 

@@ -140,11 +140,15 @@ static void measure(const char *name, uint64_t count, uint64_t wanted_ns, uint8_
     }
     timed(w, arena, &r);
     one = r.count == 1 ? r.sum : 0;
-    while (r.ns < wanted_ns * 7 / 10 && !w->own_time) {
+    while (r.ns < wanted_ns * 7 / 10 && !w->own_time && r.sum != FAILED) {
         uint64_t factor = r.ns ? wanted_ns * 11 / 10 / r.ns : 100;
 
         r.count *= factor > 100 ? 100 : factor < 2 ? 2 : factor;
         timed(w, arena, &r);
+    }
+    if (r.sum == FAILED || !r.count || !r.ns) {
+        printf("! it failed\n");
+        return;
     }
     printf("= %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIx64 "\n", r.count, r.ns, r.cpu_ns, one);
 }

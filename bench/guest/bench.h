@@ -11,6 +11,9 @@
 
 enum { ARENA_BYTES = 208 << 20, NOT_DETERMINED = 0 };
 
+/* The checksum of what could not run. */
+#define FAILED (~0ull)
+
 typedef enum Need { NEED_NOTHING, NEED_AVX2, NEED_FMA, NEED_SSE42 } Need;
 
 typedef struct Workload {

@@ -37,7 +37,7 @@ static int start(char *const *argv, int which, pid_t *child)
     return out[0];
 }
 
-/* Runs a program to its end; a hash of its output, or 0 if it fails. */
+/* Runs a program to its end; a hash of its output, or FAILED. */
 static uint64_t output_of(char *const *argv)
 {
     uint8_t buffer[4096];
@@ -54,7 +54,7 @@ static uint64_t output_of(char *const *argv)
     }
     close(out);
     waitpid(child, &status, 0);
-    return status ? 0 : hash;
+    return status ? FAILED : hash;
 }
 
 static uint64_t repeat(uint64_t count, char *const *argv)
