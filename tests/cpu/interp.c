@@ -12,6 +12,7 @@
 #include "target/i386/rt/fpu.h"
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/stub_host.h"
+#include "target/i386/translate/cache_host.h"
 
 #include <cpuid.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ enum { RETURNS_MAX = 100000 };
 
 enum {
     ARENA_BYTES = 4 << 20,
+    CACHE_BYTES = 16 << 20,
     TABLES = 6,
     AREAS = 5,
     TABLE_BASE = 0x1000,
@@ -246,7 +248,8 @@ Interp *interp_new(Engine engine)
     c->features = &t->features;
     c->phys_bits = 40;
     c->linear_bits = 48;
-    if (!fpu_host_new(c, &err) || !fpu_host_attach(c, &err)) {
+    c->code = engine == ENGINE_TRANSLATOR ? code_cache_new(CACHE_BYTES, &err) : NULL;
+    if (!fpu_host_new(c, &err) || !fpu_host_attach(c, &err) || err) {
         fprintf(stderr, "%s\n", error_text(err));
         exit(1);
     }
@@ -267,6 +270,7 @@ void interp_free(Interp *t)
 {
     fpu_host_detach(t->c);
     fpu_host_free(t->c);
+    code_cache_free(t->c->code);
     munmap(t->c, sizeof *t->c);
     munmap(t->arena, ARENA_BYTES);
     for (unsigned n = 0; n < AREAS; n++) {

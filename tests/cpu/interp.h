@@ -7,8 +7,9 @@
 
 typedef struct Interp Interp;
 
-/* Who executes the guest's code: the interpreter as it runs, or one instruction at a time. */
-typedef enum Engine { ENGINE_BLOCKS, ENGINE_STEPS } Engine;
+/* Who executes the guest's code: the interpreter as it runs, or one instruction at a time, or the
+ * translator. */
+typedef enum Engine { ENGINE_BLOCKS, ENGINE_STEPS, ENGINE_TRANSLATOR } Engine;
 
 /* A vCPU with every feature the host has and the table knows; exits the program when it has no
  * memory. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * cpu-tests: every user-mode instruction that the decoder knows and the host can run, natively and
- * in the interpreter, with the same registers, flags, FPU and memory; both must end alike, faults
+ * in one of our engines, with the same registers, flags, FPU and memory; both must end alike, faults
  * included. Prints how many encodings and cases ran; a difference prints what went in and what
  * came out. Options: --cases N (of each encoding), --seed N, --code 16|32|64, --avx512 (its
  * instructions only), --op NAME, --all (show every difference),
+ * --interpreter (not the translator),
  * --bochs (the host is that emulator: excuse what it is known to do differently).
  */
 #include "target/i386/decode/spec.h"
@@ -24,6 +25,7 @@ typedef struct Run {
     unsigned cases, code;
     const char *op;
     uint64_t seed;
+    Engine engine;
     bool all, verbose, trace, chosen, failed, avx512, bochs;
 
     Encoding e;
@@ -382,9 +384,10 @@ static void run_and_report(Run *t, CodeSize code, const char *name)
     t->random.state = t->seed;
     run_code_size(t, code);
     printf("%s cpu: %s-bit code: %lu cases of %lu encodings (%u of the table's %u rows, seed %llu) "
-           "agree with the host",
+           "agree with the host (%s)",
            t->differ || !t->ran ? "FAIL" : "ok", name, t->ran - t->differ, t->encodings,
-           rows_seen(t), decode_rows, (unsigned long long)t->seed);
+           rows_seen(t), decode_rows, (unsigned long long)t->seed,
+           t->engine == ENGINE_BLOCKS ? "interpreter" : "translator");
     t->failed |= t->differ || !t->ran;
     printf(t->differ ? ", %lu differ\n" : "\n", t->differ);
     fflush(stdout);
@@ -403,6 +406,8 @@ static bool options(Run *t, int argc, char **argv)
             t->bochs = true;
         } else if (!strcmp(argv[n], "--trace")) {
             t->trace = true;
+        } else if (!strcmp(argv[n], "--interpreter")) {
+            t->engine = ENGINE_BLOCKS;
         } else if (!strcmp(argv[n], "--cases")) {
             t->cases = atoi(value), n++;
         } else if (!strcmp(argv[n], "--seed")) {
@@ -429,10 +434,11 @@ int main(int argc, char **argv)
 
     t->cases = 2;
     t->seed = 1;
+    t->engine = ENGINE_TRANSLATOR;
     if (!options(t, argc, argv)) {
         return 2;
     }
-    t->interp = interp_new(ENGINE_BLOCKS);
+    t->interp = interp_new(t->engine);
     if (!native_open(
             &why)) { /* after interp_new: both want the signals, and native passes them on */
         printf("skip cpu: %s\n", why);

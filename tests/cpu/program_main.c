@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cpu-programs: random programs, run by two engines from the same state; both must end with the
- * same exception at the same place, with the same registers, flags, FPU and memory. Every other
- * program gets an exception of every kind in front of each of its instructions in turn. A
- * difference prints the program, cut down to what it needs. Options: --programs N, --seed N, --code
- * 16|32|64, --level 0|3, --verbose.
+ * cpu-programs: random programs, run by the interpreter step by step and by the translator from the
+ * same state; both must end with the same exception at the same place, with the same registers,
+ * flags, FPU and memory. Every other program gets an exception of every kind in front of each of
+ * its instructions in turn. A difference prints the program, cut down to what it needs. Options:
+ * --programs N, --seed N, --only SEED (that program alone),
+ * --code 16|32|64, --level 0|3, --blocks (the interpreter as it runs
+ * instead of the translator), --verbose.
  */
 #include "target/i386/decode/table.h"
 #include "target/i386/disas.h"
@@ -17,9 +19,10 @@
 #include <unistd.h>
 
 typedef struct Run {
-    uint64_t seed;
+    uint64_t seed, only;
     unsigned programs, code, level;
     bool verbose, failed;
+    Engine engine;
     Interp *side[2];
     Outcome out[2];
     Program program;
@@ -155,7 +158,8 @@ static void cut_down(Run *t)
     run_both(t);
 }
 
-static void one_program(Run *t, uint64_t seed, CodeSize code, ProgramException exception,
+/* true: they agree. */
+static bool one_program(Run *t, uint64_t seed, CodeSize code, ProgramException exception,
                         unsigned at)
 {
     Random r = {seed};
@@ -164,7 +168,7 @@ static void one_program(Run *t, uint64_t seed, CodeSize code, ProgramException e
     t->ran++;
     if (run_both(t)) {
         t->ends[t->out[0].vector & 31]++;
-        return;
+        return true;
     }
     t->differ++;
     printf("differs: seed %#llx, exception %d at %u:%s\n", (unsigned long long)seed, exception, at,
@@ -172,8 +176,17 @@ static void one_program(Run *t, uint64_t seed, CodeSize code, ProgramException e
     if (t->differ <= 5 || t->verbose) {
         cut_down(t);
         printf("   cut down:%s\n", t->what);
+        for (unsigned n = 0; t->verbose && n < 16; n++) {
+            uint64_t xmm[2];
+
+            memcpy(xmm, t->program.in.fpu + 160 + 16 * n, 16);
+            printf("   gpr %2u %016llx  xmm %016llx %016llx\n", n,
+                   (unsigned long long)t->program.in.gpr[n], (unsigned long long)xmm[1],
+                   (unsigned long long)xmm[0]);
+        }
         print_program(&t->program);
     }
+    return false;
 }
 
 static void run_code(Run *t, CodeSize code, unsigned level, const char *name)
@@ -185,9 +198,16 @@ static void run_code(Run *t, CodeSize code, unsigned level, const char *name)
     for (unsigned n = 0; n < t->programs && t->differ < 40; n++) {
         uint64_t seed = t->seed * 1000003 + n * 3 + code;
 
-        one_program(t, seed, code, EXCEPTION_NONE, 0);
+        if (t->only && t->only != seed) {
+            continue;
+        }
+        if (!one_program(t, seed, code, EXCEPTION_NONE, 0)) {
+            continue;
+        }
         for (unsigned at = 0; n % 2 && at < t->program.items; at++) {
-            one_program(t, seed, code, 1 + (n / 2 + at) % (EXCEPTION_COUNT - 1), at);
+            if (!one_program(t, seed, code, 1 + (n / 2 + at) % (EXCEPTION_COUNT - 1), at)) {
+                break;
+            }
         }
     }
     printf("%s programs: %s-bit code at level %u: %lu programs (seed %llu) end alike",
@@ -211,8 +231,12 @@ static bool options(Run *t, int argc, char **argv)
 
         if (!strcmp(argv[n], "--verbose")) {
             t->verbose = true;
+        } else if (!strcmp(argv[n], "--blocks")) {
+            t->engine = ENGINE_BLOCKS;
         } else if (!strcmp(argv[n], "--programs")) {
             t->programs = atoi(value), n++;
+        } else if (!strcmp(argv[n], "--only")) {
+            t->only = strtoull(value, NULL, 0), n++;
         } else if (!strcmp(argv[n], "--seed")) {
             t->seed = strtoull(value, NULL, 0), n++;
         } else if (!strcmp(argv[n], "--code")) {
@@ -236,11 +260,12 @@ int main(int argc, char **argv)
     t->programs = 60;
     t->seed = 1;
     t->level = 1; /* both */
+    t->engine = ENGINE_TRANSLATOR;
     if (!options(t, argc, argv)) {
         return 2;
     }
     t->side[0] = interp_new(ENGINE_STEPS);
-    t->side[1] = interp_new(ENGINE_BLOCKS);
+    t->side[1] = interp_new(t->engine);
     for (CodeSize code = CODE_16; code <= CODE_64; code++) {
         for (unsigned level = 0; level <= 3; level += 3) {
             if ((!t->code || t->code == 16u << code) && (t->level == 1 || t->level == level)) {

@@ -85,7 +85,7 @@ static bool wanted(Maker *m, const Encoding *e)
 {
     const InsnRow *row = insn_row(&e->insn);
 
-    if (row->attr & (ROW_BRANCH | ROW_VSIB | ROW_IO | ROW_PRIV) ||
+    if (row->attr & (ROW_BRANCH | ROW_VSIB | ROW_IO | ROW_PRIV) || row->feature == FEATURE_SHA_NI ||
         !interp_supports(m->t, &e->insn)) {
         return false;
     }
@@ -103,7 +103,7 @@ static bool wanted(Maker *m, const Encoding *e)
     case OP_LDMXCSR:
     case OP_VLDMXCSR:
     case OP_FLDCW:
-        return one_in(m, 8) && e->insn.op != OP_POPF && e->insn.op != OP_HLT &&
+        return one_in(m, 50) && e->insn.op != OP_POPF && e->insn.op != OP_HLT &&
                e->insn.op != OP_CLI && e->insn.op != OP_STI;
     case OP_XGETBV:
     case OP_XSETBV:
@@ -403,6 +403,10 @@ static void make_state(Maker *m)
     }
     memset(m->p->stack, 0, STACK_BYTES);
     operands_make(m->r, &nothing, &m->p->in, keep, m->p);
+    if (!one_in(
+            m, 12)) { /* no x87 exception that waits or is not masked: it would end most programs */
+        memcpy(m->p->in.fpu, "\x7f\x03\0\0", 4);
+    }
     m->p->in.rflags &= ~(uint64_t)(FLAG_AC | FLAG_DF);
     m->p->in.rip = offset(m, (uint32_t)m->p->at, CODE_BASE);
     memcpy(m->p->data + COUNTER, &rounds, 4);

@@ -141,6 +141,11 @@ bool trans_fill(Cpu *c, uint64_t linear, uint32_t info)
         (c->code_size == CODE_64 && !canonical(c, linear))) {
         return false;
     }
+    /* #MF, and #GP for the alignment of vectors, come before #PF: the interpreter knows whose turn
+     * it is. */
+    if ((live && unlikely(fpu_status(c) & FSW_ES)) || (size >= 16 && linear % size)) {
+        return false;
+    }
     mem_refill(c, linear, write ? ACCESS_WRITE : ACCESS_READ);
     if (live) {
         fpu_live(c);
