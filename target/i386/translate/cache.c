@@ -160,10 +160,28 @@ static Trans *make(Cpu *c, const Block *b)
     return t;
 }
 
+/* Units whose page has changed would make the chain ever longer. Who is just reading one finds its
+ * way on. */
+static void forget_dead(_Atomic(Trans *) *bucket)
+{
+    Trans *before = NULL;
+
+    for (Trans *t = *bucket; t; t = t->chain) {
+        if (t->version == t->page->version) {
+            before = t;
+        } else if (before) {
+            before->chain = t->chain;
+        } else {
+            *bucket = t->chain;
+        }
+    }
+}
+
 static void publish(CodeCache *cache, Trans *t)
 {
     _Atomic(Trans *) *bucket = bucket_of(cache, t->phys, t->mode);
 
+    forget_dead(bucket);
     if (code_publish(t->page, t->version, &t->kill)) {
         t->chain = *bucket;
         *bucket = t;
