@@ -131,6 +131,23 @@ static bool filled(Cpu *c, uint64_t linear, unsigned size, bool write)
     return tlb_hit(write ? t->write[slot] : t->read[slot], linear, size);
 }
 
+/* false: the access faults, and the interpreter is to find out how: #MF, alignment and masked-out
+ * elements are matters of the instruction. */
+static __attribute__((noinline)) bool refill(Cpu *c, uint64_t linear, AccessKind kind)
+{
+    void *outer[5];
+
+    __builtin_memcpy(outer, c->unwind, sizeof outer);
+    if (__builtin_setjmp(c->unwind)) {
+        __builtin_memcpy(c->unwind, outer, sizeof outer);
+        c->exc_pending = false;
+        return false;
+    }
+    mem_refill(c, linear, kind);
+    __builtin_memcpy(c->unwind, outer, sizeof outer);
+    return true;
+}
+
 bool trans_fill(Cpu *c, uint64_t linear, uint32_t info)
 {
     unsigned size = info >> 16 & 0xff;
@@ -138,15 +155,10 @@ bool trans_fill(Cpu *c, uint64_t linear, uint32_t info)
 
     c->fills++;
     if (linear % GUEST_PAGE + size > GUEST_PAGE ||
-        (c->code_size == CODE_64 && !canonical(c, linear))) {
+        (c->code_size == CODE_64 && !canonical(c, linear)) ||
+        !refill(c, linear, write ? ACCESS_WRITE : ACCESS_READ)) {
         return false;
     }
-    /* #MF, and #GP for the alignment of vectors, come before #PF: the interpreter knows whose turn
-     * it is. */
-    if ((live && unlikely(fpu_status(c) & FSW_ES)) || (size >= 16 && linear % size)) {
-        return false;
-    }
-    mem_refill(c, linear, write ? ACCESS_WRITE : ACCESS_READ);
     if (live) {
         fpu_live(c);
     }
