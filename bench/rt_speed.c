@@ -43,6 +43,16 @@ GUEST(x87, ".code64\n fninit\n"
 PAGES(pages, "%rsi");
 PAGES(one_page, "%rbx");
 
+/* A page at a time, by `text`, from rbx to rdi's page, going up or down. */
+#define STRINGS(name, flags, first, text) \
+    GUEST(name, ".code64\n" flags "\n xor %eax, %eax\n" \
+        "1: mov $0x30" first ", %esi\n mov $0x32" first ", %edi\n mov $0x1000, %ecx\n" text "\n jmp 1b")
+STRINGS(copy_up, "cld", "000", "rep movsb");
+STRINGS(copy_down, "std", "fff", "rep movsb");
+STRINGS(fill_up, "cld", "000", "rep stosb");
+STRINGS(compare_up, "cld", "000", "repe cmpsb");
+STRINGS(scan_up, "cld", "000", "repe scasb");
+
 /* CR3 becomes r8, then r9; rdx bytes are touched after each. */
 GUEST(spaces, ".code64\n"
     "1: mov %r8, %cr3\n xchg %r8, %r9\n mov %rbx, %rsi\n lea (%rbx,%rdx), %rdi\n"
@@ -108,6 +118,16 @@ static void measure(const Loop *loop, double seconds)
 
     bare_load(b, loop->from, loop->end);
     printf("%-10s %6.1f M/s\n", loop->name, 1 / run_for(b, seconds) / 1e6);
+    bare_free(b);
+}
+
+/* Bytes a nanosecond. */
+static void measure_string(const Loop *loop, double seconds)
+{
+    BareCpu *b = bare_new(CODE_64);
+
+    bare_load(b, loop->from, loop->end);
+    printf("%-10s %6.2f GB/s\n", loop->name, GUEST_PAGE / (5 * run_for(b, seconds)) / 1e9);
     bare_free(b);
 }
 
@@ -197,10 +217,18 @@ int main(int argc, char **argv)
         {"vectors", vectors, vectors_end},
         {"x87", x87, x87_end},
     };
+    const Loop strings[] = {
+        {"movs up", copy_up, copy_up_end}, {"movs down", copy_down, copy_down_end},
+        {"stos", fill_up, fill_up_end},    {"cmps", compare_up, compare_up_end},
+        {"scas", scan_up, scan_up_end},
+    };
     double seconds = argc > 1 ? atof(argv[1]) : 0.5;
 
     for (unsigned n = 0; argc < 3 && n < sizeof(loops) / sizeof(loops[0]); n++) {
         measure(&loops[n], seconds);
+    }
+    for (unsigned n = 0; argc < 3 && n < sizeof(strings) / sizeof(strings[0]); n++) {
+        measure_string(&strings[n], seconds);
     }
     measure_refill("second", 24, seconds);
     measure_refill("walk", 64, seconds);

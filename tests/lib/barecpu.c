@@ -268,6 +268,9 @@ void bare_load(BareCpu *b, const uint8_t *code, const uint8_t *end)
     X86Segment *cs = &b->c->s.seg[SEG_CS];
 
     memcpy(b->ram + BARE_CODE, code, (size_t)(end - code));
+    for (size_t at = 0; at < (size_t)(end - code); at += GUEST_PAGE) { /* what was there is stale */
+        code_written(&b->pages[(BARE_CODE + at) / GUEST_PAGE], 0, GUEST_PAGE);
+    }
     b->c->s.rip = BARE_CODE;
     if (b->c->code_size == CODE_16) {
         cs->selector = BARE_CODE >> 4;

@@ -36,58 +36,96 @@ ALWAYS uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* How many bytes upward from seg:reg need no further check of segment or address size, when the
- * first element has passed. */
+/* How many elements from seg:reg on, in DF's direction, need no further check of segment or address
+ * size, when the first has passed. */
 static uint64_t room(const Cpu *c, const Insn *i, unsigned seg, unsigned reg, unsigned size)
 {
     uint64_t offset = counter(c, i, reg);
-    uint64_t wrap = i->addrsize == 8 ? ~0ull : size_mask(i->addrsize) - offset + 1;
+    bool down = c->s.rflags & FLAG_DF;
+    uint64_t wrap = down ? offset / size + 1 : (size_mask(i->addrsize) - offset) / size + 1;
     const X86Segment *s = &c->s.seg[seg];
 
     if (c->code_size == CODE_64 || (c->flat && seg < SEG_FS)) {
         return wrap;
     }
     if ((s->attr & (ATTR_CODE | ATTR_DOWN_CONFORM)) == ATTR_DOWN_CONFORM || offset > s->limit) {
-        return size;
+        return 1;
     }
-    return least(wrap, s->limit - offset + 1ull);
+    return down ? wrap : least(wrap, (s->limit - offset + 1ull) / size);
 }
 
-ALWAYS uint64_t in_page(uint64_t linear)
+/* How many elements are in the page, the first being whole in it. */
+ALWAYS uint64_t in_page(const Cpu *c, uint64_t linear, unsigned size)
 {
-    return GUEST_PAGE - linear % GUEST_PAGE;
+    uint64_t at = linear % GUEST_PAGE;
+
+    return c->s.rflags & FLAG_DF ? at / size + 1 : (GUEST_PAGE - at) / size;
+}
+
+/* A run of at most `count` elements at seg:reg. */
+ALWAYS uint64_t run_length(const Cpu *c, const Insn *i, unsigned seg, unsigned reg, uint64_t linear,
+                           unsigned size, uint64_t count)
+{
+    return least(count, least(in_page(c, linear, size), room(c, i, seg, reg, size)));
 }
 
 /* ---- runs: do some of `count` elements, at least one; say how many ---- */
 
-/* The host's own string instructions keep element order, so overlaps come out right. */
-#define HOST_STRING(text, ...)                         \
-    switch (size) {                                    \
-    case 1:                                            \
-        __asm__ volatile("rep " text "b" __VA_ARGS__); \
-        break;                                         \
-    case 2:                                            \
-        __asm__ volatile("rep " text "w" __VA_ARGS__); \
-        break;                                         \
-    case 4:                                            \
-        __asm__ volatile("rep " text "l" __VA_ARGS__); \
-        break;                                         \
-    default:                                           \
-        __asm__ volatile("rep " text "q" __VA_ARGS__); \
+/* The host's own string instructions keep element order, so overlaps come out right. They go down
+ * under the guest's DF; C code has it clear. */
+#define HOST_STRING(text, ...)                   \
+    switch (size) {                              \
+    case 1:                                      \
+        __asm__ volatile(text("b") __VA_ARGS__); \
+        break;                                   \
+    case 2:                                      \
+        __asm__ volatile(text("w") __VA_ARGS__); \
+        break;                                   \
+    case 4:                                      \
+        __asm__ volatile(text("l") __VA_ARGS__); \
+        break;                                   \
+    default:                                     \
+        __asm__ volatile(text("q") __VA_ARGS__); \
     }
+#define UP_MOVS(size)   "rep movs" size
+#define DOWN_MOVS(size) "std; rep movs" size "; cld"
+#define STOS(size)      "rep stos" size
+
+/* Down is slow on hosts, and only needed where one side reaches into the other. */
+ALWAYS void host_movs(bool down, void *to, const void *from, uint64_t n, unsigned size)
+{
+    uint64_t bytes = n * size, distance = (uintptr_t)to - (uintptr_t)from;
+
+    if (down && distance >= bytes && -distance >= bytes) {
+        to = (uint8_t *)to - (bytes - size);
+        from = (const uint8_t *)from - (bytes - size);
+        down = false;
+    }
+    if (unlikely(down)) {
+        HOST_STRING(DOWN_MOVS, : "+S"(from), "+D"(to), "+c"(n) : : "memory", "cc")
+    } else {
+        HOST_STRING(UP_MOVS, : "+S"(from), "+D"(to), "+c"(n) : : "memory")
+    }
+}
+
+ALWAYS void host_stos(bool down, void *to, uint64_t value, uint64_t n, unsigned size)
+{
+    if (down) {
+        to = (uint8_t *)to - (n - 1) * size;
+    }
+    HOST_STRING(STOS, : "+D"(to), "+c"(n) : "a"(value) : "memory")
+}
 
 ALWAYS uint64_t movs_run(Cpu *c, const Insn *i, unsigned size, uint64_t count)
 {
     uint64_t from = source(c, i, size), to = destination(c, i, size, true), n = 1;
-    void *src = tlb_reads(c->tlb, from, size), *dst = tlb_writes(c->tlb, to, size);
+    const void *src = tlb_reads(c->tlb, from, size);
+    void *dst = tlb_writes(c->tlb, to, size);
 
-    if (count > 1 && !(c->s.rflags & FLAG_DF) && src && dst) {
-        uint64_t bytes = least(in_page(from), in_page(to)), left;
-
-        bytes = least(bytes, room(c, i, i->seg, R_SI, size));
-        bytes = least(bytes, room(c, i, SEG_ES, R_DI, size));
-        n = left = least(count, bytes / size);
-        HOST_STRING("movs", : "+S"(src), "+D"(dst), "+c"(left) : : "memory")
+    if (count > 1 && src && dst) {
+        n = run_length(c, i, i->seg, R_SI, from, size, count);
+        n = run_length(c, i, SEG_ES, R_DI, to, size, n);
+        host_movs(c->s.rflags & FLAG_DF, dst, src, n, size);
     } else {
         mem_write(c, to, mem_read(c, from, size), size);
     }
@@ -101,11 +139,9 @@ ALWAYS uint64_t stos_run(Cpu *c, const Insn *i, unsigned size, uint64_t count)
     uint64_t to = destination(c, i, size, true), n = 1;
     void *dst = tlb_writes(c->tlb, to, size);
 
-    if (count > 1 && !(c->s.rflags & FLAG_DF) && dst) {
-        uint64_t left;
-
-        n = left = least(count, least(in_page(to), room(c, i, SEG_ES, R_DI, size)) / size);
-        HOST_STRING("stos", : "+D"(dst), "+c"(left) : "a"(c->s.gpr[R_AX]) : "memory")
+    if (count > 1 && dst) {
+        n = run_length(c, i, SEG_ES, R_DI, to, size, count);
+        host_stos(c->s.rflags & FLAG_DF, dst, c->s.gpr[R_AX], n, size);
     } else {
         mem_write(c, to, c->s.gpr[R_AX], size);
     }
@@ -113,11 +149,24 @@ ALWAYS uint64_t stos_run(Cpu *c, const Insn *i, unsigned size, uint64_t count)
     return n;
 }
 
+/* Of a run in RAM only the last element is seen. */
 ALWAYS uint64_t lods_run(Cpu *c, const Insn *i, unsigned size, uint64_t count)
 {
-    gpr_store(c, R_AX, mem_read(c, source(c, i, size), size), size);
-    advance(c, i, R_SI, 1, size);
-    return 1;
+    uint64_t from = source(c, i, size), n = 1;
+    const uint8_t *src = tlb_reads(c->tlb, from, size);
+
+    if (count > 1 && src) {
+        uint64_t distance;
+
+        n = run_length(c, i, i->seg, R_SI, from, size, count);
+        distance = (n - 1) * size;
+        src = c->s.rflags & FLAG_DF ? src - distance : src + distance;
+        gpr_store(c, R_AX, host_load(src, size), size);
+    } else {
+        gpr_store(c, R_AX, mem_read(c, from, size), size);
+    }
+    advance(c, i, R_SI, n, size);
+    return n;
 }
 
 /* The destination is checked before the port is read, which cannot be undone. */
@@ -218,42 +267,112 @@ STRING(outs)
 
 /* ---- comparisons ---- */
 
-/* One comparison: its flags. */
-ALWAYS uint32_t cmps_one(Cpu *c, const Insn *i, unsigned size)
+/* How many pairs of elements up to the first whose being equal is not what is asked for; at most n.
+ */
+ALWAYS uint64_t pairs_alike(const uint8_t *a, const uint8_t *b, bool equal, bool down, uint64_t n,
+                            unsigned size)
 {
-    uint64_t a = mem_read(c, source(c, i, size), size);
-    uint64_t b = mem_read(c, destination(c, i, size, false), size);
+    intptr_t step = down ? -(intptr_t)size : (intptr_t)size;
+    uint64_t done = 0;
+
+    if (equal && !down) { /* many at once */
+        for (; (n - done) * size >= 8 && host_load(a, 8) == host_load(b, 8); done += 8 / size) {
+            a += 8;
+            b += 8;
+        }
+    }
+    for (; done < n && (host_load(a, size) == host_load(b, size)) == equal; done++) {
+        a += step;
+        b += step;
+    }
+    return done;
+}
+
+ALWAYS uint64_t elements_alike(const uint8_t *a, uint64_t value, bool equal, bool down, uint64_t n,
+                               unsigned size)
+{
+    intptr_t step = down ? -(intptr_t)size : (intptr_t)size;
+    uint64_t done = 0;
+
+    for (; done < n && (host_load(a, size) == value) == equal; done++) {
+        a += step;
+    }
+    return done;
+}
+
+/* Some of `count` comparisons, at least one, up to the first that ends the repetition. *n: how many
+ * were made. Gives the flags of the last. */
+ALWAYS uint32_t cmps_run(Cpu *c, const Insn *i, unsigned size, bool equal, uint64_t count,
+                         uint64_t *n)
+{
+    uint64_t from = source(c, i, size), to = destination(c, i, size, false), a, b;
+    const uint8_t *one = tlb_reads(c->tlb, from, size), *two = tlb_reads(c->tlb, to, size);
+    bool down = c->s.rflags & FLAG_DF;
     uint32_t ax;
 
+    *n = 1;
+    if (count > 1 && one && two) {
+        uint64_t most = run_length(c, i, i->seg, R_SI, from, size, count), last;
+
+        most = run_length(c, i, SEG_ES, R_DI, to, size, most);
+        *n = least(pairs_alike(one, two, equal, down, most, size) + 1, most);
+        last = (*n - 1) * size;
+        a = host_load(down ? one - last : one + last, size);
+        b = host_load(down ? two - last : two + last, size);
+    } else {
+        a = mem_read(c, from, size);
+        b = mem_read(c, to, size);
+    }
     host_sub(a, b, size, &ax);
-    advance(c, i, R_SI, 1, size);
-    advance(c, i, R_DI, 1, size);
+    advance(c, i, R_SI, *n, size);
+    advance(c, i, R_DI, *n, size);
     return ax;
 }
 
-ALWAYS uint32_t scas_one(Cpu *c, const Insn *i, unsigned size)
+ALWAYS uint32_t scas_run(Cpu *c, const Insn *i, unsigned size, bool equal, uint64_t count,
+                         uint64_t *n)
 {
-    uint64_t b = mem_read(c, destination(c, i, size, false), size);
+    uint64_t to = destination(c, i, size, false), b;
+    uint64_t value = c->s.gpr[R_AX] & size_mask(size);
+    const uint8_t *at = tlb_reads(c->tlb, to, size);
+    bool down = c->s.rflags & FLAG_DF;
     uint32_t ax;
 
-    host_sub(c->s.gpr[R_AX], b, size, &ax);
-    advance(c, i, R_DI, 1, size);
+    *n = 1;
+    if (count > 1 && at) {
+        uint64_t most = run_length(c, i, SEG_ES, R_DI, to, size, count), last;
+
+        *n = least(elements_alike(at, value, equal, down, most, size) + 1, most);
+        last = (*n - 1) * size;
+        b = host_load(down ? at - last : at + last, size);
+    } else {
+        b = mem_read(c, to, size);
+    }
+    host_sub(value, b, size, &ax);
+    advance(c, i, R_DI, *n, size);
     return ax;
 }
 
 /* clang-format off */
-/* A fault in the middle leaves the flags as they were before the instruction. */
+/* A fault in the middle leaves the flags as they were before the instruction. Memory that another
+ * CPU changes meanwhile may end a run early: the flags tell. */
 #define COMPARED(name, size)                                              \
-    RUN(name##_##size) { flags_put(c, name##_one(c, i, size)); }          \
+    RUN(name##_##size)                                                    \
+    {                                                                     \
+        uint64_t n;                                                       \
+                                                                          \
+        flags_put(c, name##_run(c, i, size, true, 1, &n));                \
+    }                                                                     \
     RUN(rep_##name##_##size)                                              \
     {                                                                     \
-        uint64_t count = counter(c, i, R_CX);                             \
+        uint64_t count = counter(c, i, R_CX), n;                          \
         bool equal = i->prefix & PREFIX_REP;                              \
         uint32_t ax = flags_get(c);                                       \
                                                                           \
         while (count) {                                                   \
-            ax = name##_one(c, i, size);                                  \
-            gpr_store(c, R_CX, --count, i->addrsize);                     \
+            ax = name##_run(c, i, size, equal, c->mode & MODE_STEP ? 1 : count, &n); \
+            count -= n;                                                   \
+            gpr_store(c, R_CX, count, i->addrsize);                       \
             if (!(ax >> 8 & FLAG_ZF) == equal) {                          \
                 break;                                                    \
             }                                                             \
