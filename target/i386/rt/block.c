@@ -13,7 +13,6 @@
 #include "target/i386/translate/translate.h"
 
 enum { INSN_BYTES = 15 };
-#define NO_PAGE (~0ull)
 
 void block_init(Cpu *c, void *arena, size_t bytes)
 {
@@ -213,7 +212,7 @@ static Block *block_keep(Cpu *c, Block *b)
         for (unsigned n = 0; n < b->bytes; n++) {
             bytes[n] =
                 phys_read(c,
-                          b->phys2 != NO_PAGE && (b->phys + n) / GUEST_PAGE != b->phys / GUEST_PAGE
+                          b->code2 && (b->phys + n) / GUEST_PAGE != b->phys / GUEST_PAGE
                               ? b->phys2 + (b->phys + n) % GUEST_PAGE
                               : b->phys + n,
                           1);
@@ -294,7 +293,7 @@ static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
 
     b->phys = f->phys | linear % GUEST_PAGE;
     b->page = f->phys;
-    b->phys2 = NO_PAGE;
+    b->trans = NULL;
     b->code = f->code;
     b->code2 = NULL;
     b->version2 = 0;

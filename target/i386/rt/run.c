@@ -235,7 +235,7 @@ static Then run_code(Cpu *c, const Trans *t)
 static inline const Trans *code_for(Cpu *c, const Block *b)
 {
     if (likely(b->runs >= c->translate_after)) {
-        return trans_find(c, b);
+        return b->code2 ? NULL : b->trans ? b->trans : trans_find(c, (Block *)b);
     }
     ((Block *)b)->runs++;
     return NULL;
@@ -259,6 +259,9 @@ static RtExit loop_translated(Cpu *c)
         }
         if (unlikely(!c->go)) {
             return RT_KICK;
+        }
+        if (unlikely(c->code_generation != c->code->generation)) {
+            trans_forget(c);
         }
         b = block_find(c);
         t = code_for(c, b);

@@ -78,7 +78,7 @@ static _Atomic(Trans *) *bucket_of(CodeCache *cache, uint64_t phys, uint32_t mod
 {
     uint64_t hash = (phys ^ (uint64_t)mode << 40) * 0x9e3779b97f4a7c15u;
 
-    return &cache->bucket[hash >> 50 & (TRANS_BUCKETS - 1)];
+    return &cache->bucket[hash >> 48 & (TRANS_BUCKETS - 1)];
 }
 
 static const Trans *look_up(CodeCache *cache, const Block *b)
@@ -215,7 +215,7 @@ static const Trans *find_slow(Cpu *c, const Block *b)
     return t;
 }
 
-const Trans *trans_find(Cpu *c, const Block *b)
+const Trans *trans_find(Cpu *c, Block *b)
 {
     const Trans *t;
 
@@ -223,7 +223,9 @@ const Trans *trans_find(Cpu *c, const Block *b)
         return NULL;
     }
     t = look_up(c->code, b);
-    return likely(t != NULL) ? t : find_slow(c, b);
+    t = t ? t : find_slow(c, b);
+    b->trans = t;
+    return t;
 }
 
 /* ---- by host address ---- */

@@ -96,17 +96,20 @@ void jump_insert(Cpu *c, const Trans *t)
 
 /* ---- in ---- */
 
-/* Tables hold what is true of one mode and one filling of the cache. */
+void trans_forget(Cpu *c)
+{
+    for (unsigned v = 0; v < JUMP_VIEWS; v++) {
+        table_clear(&c->jumps[v]);
+    }
+    block_flush(c);
+    c->code_generation = c->code->generation;
+}
+
+/* A table holds what is true of one mode. */
 static void tables_check(Cpu *c)
 {
     JumpTable *table = &c->jumps[c->view];
 
-    if (unlikely(c->code_generation != c->code->generation)) {
-        for (unsigned v = 0; v < JUMP_VIEWS; v++) {
-            table_clear(&c->jumps[v]);
-        }
-        c->code_generation = c->code->generation;
-    }
     if (unlikely(table->mode != c->mode)) {
         table_clear(table);
         table->mode = c->mode;

@@ -47,7 +47,7 @@ typedef struct Trans {
 } Trans;
 
 /* A call from translated code: what the shared routine needs to know. */
-enum { TRANS_BUCKETS = 1 << 14, TRANS_COUNT = 1 << 17, UNIT_MAX = 96 };
+enum { TRANS_BUCKETS = 1 << 16, TRANS_COUNT = 1 << 17, UNIT_MAX = 96 };
 
 typedef struct TransFigures {
     _Atomic uint64_t units, insns, guest_bytes, host_bytes, kills, flushes;
@@ -79,7 +79,10 @@ void trans_init(CodeCache *cache, uint8_t *write, const uint8_t *run, uint32_t s
 
 /* The code for a block, made if need be. NULL: there is none now: its first instruction is not one
  * that is translated, or the page changed, or the cache was full and is now empty. */
-const Trans *trans_find(Cpu *c, const Block *b);
+const Trans *trans_find(Cpu *c, Block *b);
+
+/* The cache was emptied: forget what this vCPU knows of it. */
+void trans_forget(Cpu *c);
 
 /* This thread runs that CPU now: host gs. */
 void trans_thread(Cpu *c);
