@@ -18,6 +18,9 @@ typedef enum LogItem {
     LOG_UNIMP = 8,        /* what the guest uses and we lack     */
     LOG_IN_ASM = 16,      /* guest instructions when first met   */
     LOG_EXEC = 32,        /* each block before it runs           */
+    LOG_OUT_ASM = 64,     /* host code of each unit when made    */
+    LOG_NOCHAIN = 128,    /* not a log: units do not lead to one another */
+    LOG_OP = 256,         /* there is none: said once            */
 } LogItem;
 
 /* Private to log.c and log_on(): one of the few mutable globals, a switch. */

@@ -237,6 +237,32 @@ static void host_log_code(Cpu *c, uint64_t rip, const uint8_t *bytes, unsigned s
     }
 }
 
+/* -d out_asm, and a line for perf. */
+static void host_log_made(Cpu *c, uint64_t rip, const uint8_t *code, unsigned size)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+    Insn insn;
+
+    const Tcg *tcg = (const Tcg *)vcpu_of(c)->accel;
+
+    if (tcg->perf_map) {
+        fprintf(tcg->perf_map, "%" PRIxPTR " %x guest-%" PRIx64 "\n", (uintptr_t)code, size, rip);
+    }
+    if (!log_on(LOG_OUT_ASM)) {
+        return;
+    }
+    g_string_printf(out, "OUT: %#" PRIx64 ", %u bytes\n", rip, size);
+    for (unsigned at = 0; at < size; at += MAX(insn.len, 1)) {
+        g_autofree char *text = disassemble(CODE_64, code + at, size - at, (uintptr_t)code + at);
+
+        g_string_append_printf(out, "%#" PRIxPTR ":  %s\n", (uintptr_t)code + at, text);
+        if (decode(CODE_64, code + at, size - at, &insn) != DECODE_OK) {
+            break;
+        }
+    }
+    log_printf("%s", out->str);
+}
+
 static void host_unimplemented(Cpu *c, const char *what, uint64_t value)
 {
     guest_unimp(&vcpu_of(c)->dev, "%s %#" PRIx64, what, value);
@@ -294,4 +320,5 @@ const RtHost tcg_host_exec = {
     COMMON.log_interrupt = host_log_interrupt,
     .log_exec = host_log_exec,
     .log_code = host_log_code,
+    .log_made = host_log_made,
 };

@@ -2,7 +2,19 @@
 #pragma once
 #include "accel/accel.h"
 #include "target/i386/rt/host.h"
+#include "target/i386/translate/translate.h"
+
+#include <stdio.h>
+
+typedef struct Tcg {
+    Accel accel;
+    uint64_t tb_size;
+    uint32_t thread;
+    bool one_insn, interpreter, perfmap;
+    CodeCache *code; /* NULL: interpreted for ever */
+    FILE *perf_map;  /* NULL: none */
+} Tcg;
 
 /* What the run-time library calls. Cpu.vcpu must point to its Vcpu. The second also tells
- * events and new blocks, for -d int and in_asm; the third each block that runs, for exec. */
+ * events and new blocks, for -d int, in_asm and out_asm; the third each block that runs, for exec. */
 extern const RtHost tcg_host, tcg_host_logs, tcg_host_exec;

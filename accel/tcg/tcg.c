@@ -19,14 +19,6 @@
 
 enum { BLOCK_ARENA = 8 << 20, CODE_BYTES = 64 << 20, TRANSLATE_AFTER = 8 };
 
-typedef struct Tcg {
-    Accel accel;
-    uint64_t tb_size;
-    uint32_t thread;
-    bool one_insn, interpreter;
-    CodeCache *code; /* NULL: interpreted for ever */
-} Tcg;
-
 typedef struct TcgCpu { /* hangs at Vcpu.engine */
     MemListener listener;
     Cpu *rt;
@@ -46,11 +38,30 @@ static bool tcg_usable(Error **why_not)
 
 enum { THREAD_MULTI, THREAD_SINGLE };
 
+/* perf finds the names of code without a file there. */
+static bool perf_map_open(Tcg *t, Error **err)
+{
+    g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", (int)getpid());
+
+    t->perf_map = fopen(path, "we");
+    if (!t->perf_map) {
+        return error_errno(err, errno, "cannot write %s for perfmap", path);
+    }
+    setvbuf(t->perf_map, NULL, _IOLBF, 0);
+    return true;
+}
+
 static bool tcg_start(Accel *a, Error **err)
 {
     Tcg *t = (Tcg *)a;
 
     a->one_at_a_time = t->thread == THREAD_SINGLE;
+    if (log_on(LOG_OP)) {
+        log_printf("op: this translator has no intermediate form; see in_asm and out_asm\n");
+    }
+    if (t->perfmap && !perf_map_open(t, err)) {
+        return false;
+    }
     if (!t->interpreter) {
         t->code = code_cache_new(t->tb_size ? t->tb_size : CODE_BYTES, err);
         return t->code != NULL;
@@ -79,12 +90,12 @@ static void marks_cleared(MemListener *l, Ram *ram)
 }
 
 /* Who calls when events and blocks are to be told. */
-static const RtHost *host_of_now(void)
+static const RtHost *host_of_now(const Tcg *t)
 {
     if (log_on(LOG_EXEC)) {
         return &tcg_host_exec;
     }
-    return log_on(LOG_INT | LOG_IN_ASM) ? &tcg_host_logs : &tcg_host;
+    return t->perf_map || log_on(LOG_INT | LOG_IN_ASM | LOG_OUT_ASM) ? &tcg_host_logs : &tcg_host;
 }
 
 static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
@@ -103,7 +114,7 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
         return false;
     }
     t->rt = cpu_rt(cpu);
-    t->rt->host = host_of_now();
+    t->rt->host = host_of_now((Tcg *)cpu->accel);
     t->rt->vcpu = cpu;
     t->rt->takes_turns = cpu->accel->one_at_a_time;
     t->listener = (MemListener){
@@ -136,10 +147,14 @@ static void tcg_vcpu_destroy(Vcpu *cpu)
 static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
 {
     Cpu *c = cpu_rt(cpu);
+    const Tcg *tcg = (const Tcg *)cpu->accel;
     RtExit why;
 
     vcpu_enter(cpu);
-    c->host = host_of_now(); /* the monitor's `log` changes it while vCPUs are parked */
+    c->host = host_of_now(tcg); /* the monitor's `log` changes it while vCPUs are parked */
+    c->code = log_on(LOG_EXEC) ? NULL : tcg->code;
+    c->unlinked = log_on(LOG_NOCHAIN);
+    c->unit_max = tcg->one_insn ? 1 : UNIT_MAX;
     if (c->s.taken) { /* another engine acknowledged it */
         uint8_t vector = c->s.taken;
 
@@ -320,12 +335,12 @@ static void tcg_sipi(Vcpu *cpu, uint8_t page)
 static const char *const threads[] = {"multi", "single", NULL};
 
 static const Prop tcg_props[] = {
-    PROP_AS(Tcg, "tb-size", tb_size, 0,
-            "size of the translation cache; 0: chosen (the interpreter has none)", .max = 1ll << 32,
-            .unit = UNIT_BYTES),
+    PROP_AS(Tcg, "tb-size", tb_size, 0, "size of the translation cache; 0: chosen",
+            .max = 1ll << 30, .unit = UNIT_BYTES),
     PROP_ENUM(Tcg, thread, THREAD_MULTI, threads, "a thread for each vCPU, or one after the other"),
     PROP_AS(Tcg, "one-insn-per-tb", one_insn, false, "translate one instruction at a time"),
     PROP(Tcg, interpreter, false, "interpret for ever, translate nothing"),
+    PROP(Tcg, perfmap, false, "write /tmp/perf-PID.map, for perf to name translated code"),
     PROP_END,
 };
 

@@ -210,12 +210,11 @@ static Block *block_keep(Cpu *c, Block *b)
         uint8_t bytes[GUEST_PAGE];
 
         for (unsigned n = 0; n < b->bytes; n++) {
-            bytes[n] =
-                phys_read(c,
-                          b->code2 && (b->phys + n) / GUEST_PAGE != b->phys / GUEST_PAGE
-                              ? b->phys2 + (b->phys + n) % GUEST_PAGE
-                              : b->phys + n,
-                          1);
+            bytes[n] = phys_read(c,
+                                 b->code2 && (b->phys + n) / GUEST_PAGE != b->phys / GUEST_PAGE
+                                     ? b->phys2 + (b->phys + n) % GUEST_PAGE
+                                     : b->phys + n,
+                                 1);
         }
         HOST_DO(c, log_code, c->s.rip, bytes, b->bytes);
     }

@@ -14,11 +14,11 @@
 enum { BLOCK_MAX = 64, JUMP_SIZE = 4096, BLOCK_BUCKETS = 8192, FETCH_SIZE = 256 };
 
 typedef struct Block {
-    uint64_t phys;  /* of the first byte                                            */
-    uint64_t page;  /* ... its page                                                 */
+    uint64_t phys; /* of the first byte                                            */
+    uint64_t page; /* ... its page                                                 */
     union {
-        uint64_t phys2;            /* of the second page, where the only instruction crosses pages */
-        const struct Trans *trans; /* else: translated, of Cpu.code_generation; NULL: not yet      */
+        uint64_t phys2; /* of the second page, where the only instruction crosses pages */
+        const struct Trans *trans; /* else: translated, of Cpu.code_generation; NULL: not yet */
     };
     CodePage *code, *code2;
     uint32_t version, version2;

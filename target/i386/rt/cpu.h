@@ -233,6 +233,8 @@ typedef struct Cpu {
     uint64_t jump_mask, jump_slot, pushed, x87_offset; /* of the instruction that runs   */
     uint32_t exit_site;       /* where the branch is that left, in the cache             */
     uint32_t translate_after; /* how often a block is interpreted first                  */
+    uint16_t unit_max;        /* instructions of a unit at most                          */
+    bool unlinked;            /* translated code comes back after every unit             */
     uint64_t entries, fills;  /* figures */
     Insn call_insn;           /* whose function is called                                */
     JumpTable jumps[JUMP_VIEWS];

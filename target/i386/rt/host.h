@@ -45,6 +45,8 @@ typedef struct RtHost {
     void (*log_exec)(Cpu *c, uint64_t rip); /* -d exec: all is interpreted; NULL: off */
     /* -d in_asm: a block was decoded; NULL: off */
     void (*log_code)(Cpu *c, uint64_t rip, const uint8_t *bytes, unsigned size);
+    /* -d out_asm, perfmap: code was made for that rip; NULL: off */
+    void (*log_made)(Cpu *c, uint64_t rip, const uint8_t *host, unsigned size);
     void (*unimplemented)(Cpu *c, const char *what, uint64_t value); /* rate-limited guest log */
     void (*smm_changed)(Cpu *c); /* s.smm: the vCPU's view of memory. leaves */
 } RtHost;

@@ -270,6 +270,9 @@ static RtExit loop_translated(Cpu *c)
             block_run(c, b);
             continue;
         }
+        if (unlikely(c->unlinked)) {
+            then = THEN_NOTHING;
+        }
         if (then == THEN_LINK) {
             trans_link(c, t);
         } else if (then == THEN_REMEMBER) {
@@ -335,6 +338,7 @@ RtExit rt_run(Cpu *c)
 void rt_init(Cpu *c, void *arena, size_t arena_bytes)
 {
     c->self = c;
+    c->unit_max = UNIT_MAX;
     c->jump_mask = JUMP_MASK;
     c->fpu_away = !c->fpu_live;
     cpu_attended(c);

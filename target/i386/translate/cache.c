@@ -223,7 +223,12 @@ const Trans *trans_find(Cpu *c, Block *b)
         return NULL;
     }
     t = look_up(c->code, b);
-    t = t ? t : find_slow(c, b);
+    if (!t) {
+        t = find_slow(c, b);
+        if (t && unlikely(c->host->log_made != NULL)) {
+            HOST_DO(c, log_made, c->s.rip, t->entry, t->to - t->from);
+        }
+    }
     b->trans = t;
     return t;
 }

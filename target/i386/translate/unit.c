@@ -15,14 +15,16 @@ static bool falls_through(const Insn *i)
 
 void unit_gather(Unit *u, const Block *b)
 {
-    while (b && u->count + b->count <= UNIT_MAX) {
+    unsigned most = u->c->unit_max;
+
+    while (b && (!u->count || u->count + b->count <= most)) {
         unsigned at = b->phys % GUEST_PAGE;
 
-        for (unsigned n = 0; n < b->count; n++) {
+        for (unsigned n = 0; n < b->count && u->count < most; n++) {
             u->insn[u->count++] = (UnitInsn){&b->insn[n], at};
             at += b->insn[n].len;
         }
-        if (at >= GUEST_PAGE || !falls_through(&b->insn[b->count - 1])) {
+        if (u->count == most || at >= GUEST_PAGE || !falls_through(&b->insn[b->count - 1])) {
             break;
         }
         b = block_at(u->c, b->page | at);
