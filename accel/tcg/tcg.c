@@ -152,7 +152,6 @@ static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
 
     vcpu_enter(cpu);
     c->host = host_of_now(tcg); /* the monitor's `log` changes it while vCPUs are parked */
-    c->code = log_on(LOG_EXEC) ? NULL : tcg->code;
     c->unlinked = log_on(LOG_NOCHAIN);
     c->unit_max = tcg->one_insn ? 1 : UNIT_MAX;
     if (c->s.taken) { /* another engine acknowledged it */
