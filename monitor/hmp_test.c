@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "monitor/hmp_command.h"
 #include "target/i386/cpu.h"
+#include "target/i386/rt/host.h"
 #include "tests/lib/board.h"
 #include "tests/lib/test.h"
 
@@ -280,8 +281,9 @@ TEST("hmp: info pagetable and tlb in PAE paging: the first level is in the CPU")
     d.s->efer = EFER_NXE;
     check_str(ask(&d, "info tlb"), "00000000c0000000: 0000000000000000 --P-----W\n"
                                    "00000000c0200000: 0000000000200000 X-P----UW\n");
-    check_has(ask(&d, "info pagetable 0xc0200000"), "PAE paging, CR3 0x0\n  PDPTE[  3] in the CPU    "
-                                                    "        = 0x0000000000010001\n  PDE  [  1] ");
+    check_has(ask(&d, "info pagetable 0xc0200000"),
+              "PAE paging, CR3 0x0\n  PDPTE[  3] in the CPU    "
+              "        = 0x0000000000010001\n  PDE  [  1] ");
     check_has(d.h.out->str,
               "kernel execute: page fault, error code 0x11: the page is not executable\n");
     check_has(ask(&d, "info pagetable 0"),
@@ -328,6 +330,11 @@ TEST("hmp: info exceptions tells address, error code and what was wrong")
     Desk d = desk_new();
     Cpu *c = cpu_rt(machine_cpu(d.h.m, 0));
 
+    RtHost host = {0};
+
+    check_str(ask(&d, "info exceptions"),
+              "only the software engine (-accel tcg) knows the exceptions of CPU#0\n");
+    c->host = &host;
     check_str(ask(&d, "info exceptions"), "CPU#0 has had no exception since its reset\n");
     c->last[0] = (LastException){.vector = EXC_GP,
                                  .has_error = true,

@@ -299,7 +299,10 @@ static bool info_exceptions(Hmp *h, Error **err)
         return false;
     }
     if (!c->last_count) {
-        hmp_say(h, "CPU#%u has had no exception since its reset\n", cpu->id);
+        hmp_say(h,
+                c->host ? "CPU#%u has had no exception since its reset\n"
+                        : "only the software engine (-accel tcg) knows the exceptions of CPU#%u\n",
+                cpu->id);
         return true;
     }
     hmp_say(h, "The last exceptions of CPU#%u, oldest first:\n", cpu->id);
