@@ -8,7 +8,8 @@
  *   unary   = - unary | + unary | ~ unary | ( sum ) | 'c' | $register | number
  *
  * Blanks may stand anywhere; two expressions one after another are two arguments. Numbers are
- * decimal, 0x... or 0... (octal). Division is that of unsigned numbers.
+ * decimal, 0x... or 0... (octal). A / in front of a letter begins the name of a file. Division is
+ * that of unsigned numbers.
  */
 #include "monitor/hmp_command.h"
 #include "target/i386/state.h"
@@ -253,6 +254,13 @@ static bool apply(Expr *e, char op, uint64_t *a, uint64_t b)
     return true;
 }
 
+/* "4 /tmp/x" is a number and the name of a file: no operand begins with a letter. */
+static bool is_operator(const char *at, const char *ops)
+{
+    return *at && strchr(ops, *at) &&
+           !(*at == '/' && (g_ascii_isalpha(at[1]) || (at[1] && strchr("/._", at[1]))));
+}
+
 static bool chain(Expr *e, const char *ops, bool (*part)(Expr *e, uint64_t *to), uint64_t *to)
 {
     uint64_t right;
@@ -261,8 +269,8 @@ static bool chain(Expr *e, const char *ops, bool (*part)(Expr *e, uint64_t *to),
     if (!part(e, to)) {
         return false;
     }
-    for (hmp_skip(e->h); (op = *e->h->at) && strchr(ops, op); hmp_skip(e->h)) {
-        e->h->at++;
+    for (hmp_skip(e->h); is_operator(e->h->at, ops); hmp_skip(e->h)) {
+        op = *e->h->at++;
         if (!part(e, &right) || !apply(e, op, to, right)) {
             return false;
         }

@@ -6,6 +6,7 @@
 #include "tests/lib/test.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { TABLES = 0x10000, CODE = 0x2000, DATA = 0x3000 };
 
@@ -367,5 +368,36 @@ TEST("hmp: completion offers commands, topics and nothing else")
     check_str(help[0], "idt");
     g_auto(GStrv) none = hmp_complete(&d.h, "x/i 0x", &from);
     check_str(none[0], NULL);
+    desk_free(&d);
+}
+
+TEST("hmp: memsave, pmemsave and dump-guest-memory write files; ringbufs are read and written")
+{
+    Desk d = desk_new();
+    g_autofree char *folder = g_dir_make_tmp("hmp-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "file", NULL), *bytes = NULL, *core = NULL;
+    g_autofree char *save = g_strdup_printf("memsave 0x200000 4 %s", path);
+    g_autofree char *psave = g_strdup_printf("pmemsave 0x3001 2 %s", path);
+    g_autofree char *dump = g_strdup_printf("dump-guest-memory %s", path);
+
+    put(&d, DATA, "abcd", 4);
+    long_mode(&d);
+    check_str(ask(&d, save), "");
+    check(g_file_get_contents(path, &bytes, NULL, NULL), true);
+    check_str(bytes, "abcd");
+    g_clear_pointer(&bytes, g_free);
+    check_str(ask(&d, psave), "");
+    check(g_file_get_contents(path, &bytes, NULL, NULL), true);
+    check_str(bytes, "bc");
+    check_str(ask(&d, dump), "");
+    check(g_file_get_contents(path, &core, NULL, NULL), true);
+    check(!memcmp(core, "\177ELF", 4), true);
+    check_has(ask(&d, "info dump"), "Status: completed\n");
+    check_str(ask(&d, "pmemsave 0 1"), "Error: FILE is missing\n");
+    check_str(ask(&d, "ringbuf_write serial0 some text"), "");
+    check_str(ask(&d, "ringbuf_read serial0 100"), "some text\n");
+    check_has(ask(&d, "chardev-remove nix"), "Error: ");
+    unlink(path);
+    rmdir(folder);
     desk_free(&d);
 }
