@@ -82,7 +82,7 @@ static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
 {
     FdChardev *f = opaque;
     uint8_t data[4096];
-    ssize_t n = read(fd, data, sizeof data);
+    ssize_t n = f->receive ? f->receive(f, data, sizeof data) : read(fd, data, sizeof data);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return G_SOURCE_CONTINUE;

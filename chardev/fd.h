@@ -9,6 +9,7 @@ typedef struct FdChardev {
     int in, out; /* -1: none; may be the same; closed in the end */
     GSource *in_source, *out_source;
     bool hungry; /* accept() was called: watch in */
+    ssize_t (*receive)(struct FdChardev *f, void *data, size_t n); /* in place of read(), or NULL */
     size_t (*filter)(struct FdChardev *f, uint8_t *data, size_t n); /* of what is read, or NULL */
     void (*lost)(struct FdChardev *f); /* the other side has gone; NULL: it is just over       */
 } FdChardev;

@@ -5,8 +5,8 @@
  *   server: LISTENING --client--> CONNECTED --hangup--> LISTENING
  *   client: CONNECTING --> CONNECTED --hangup--> (reconnect) WAITING --time--> CONNECTING
  *
- * One client at a time; what is written while there is none is dropped. Not modelled: TLS,
- * websockets, passing of descriptors to front ends.
+ * One client at a time; what is written while there is none is dropped. Descriptors that come over
+ * a unix socket wait for char_take_fd(). Not modelled: TLS, websockets.
  */
 #include "chardev/socket.h"
 
@@ -79,6 +79,34 @@ static gboolean hung_up(gint fd, GIOCondition condition, gpointer opaque)
         lost(&s->fd);
     }
     return G_SOURCE_REMOVE;
+}
+
+static ssize_t receive(FdChardev *f, void *data, size_t n)
+{
+    union {
+        char room[CMSG_SPACE(CHAR_FDS * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = {data, n};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    ssize_t got = recvmsg(f->in, &message, MSG_CMSG_CLOEXEC);
+
+    for (struct cmsghdr *c = got >= 0 ? CMSG_FIRSTHDR(&message) : NULL; c;
+         c = CMSG_NXTHDR(&message, c)) {
+        bool rights = c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS;
+        size_t fds = rights ? (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+
+        for (size_t i = 0; i < fds; i++) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            char_pass_fd(&f->chr, fd);
+        }
+    }
+    return got;
 }
 
 static void connected(SocketChardev *s, int fd)
@@ -270,6 +298,7 @@ static bool socket_complete(Object *obj, Error **err)
     int passed = -1;
 
     s->fd.lost = lost;
+    s->fd.receive = receive;
     s->fd.filter = s->telnet ? telnet_filter : NULL;
     if (!check_options(s, err) || (s->passed && !passed_fd(s, &passed, err)) ||
         (!s->passed && !socket_resolve(s, err))) {

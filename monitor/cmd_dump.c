@@ -200,13 +200,16 @@ void dump_free(Dump *d)
     }
 }
 
-static int open_file(const char *protocol, Error **err)
+static int open_file(Machine *m, const char *protocol, Error **err)
 {
     const char *name = g_str_has_prefix(protocol, "file:") ? protocol + strlen("file:") : NULL;
     int fd;
 
+    if (g_str_has_prefix(protocol, "fd:")) {
+        return fd_take(monitors_of(m), protocol + strlen("fd:"), err);
+    }
     if (!name) {
-        error_set(err, "parameter protocol: %s is not file:NAME", protocol);
+        error_set(err, "parameter protocol: %s is not file:NAME or fd:NAME", protocol);
         return -1;
     }
     fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -247,7 +250,7 @@ static bool start(Machine *m, Dump *d, const DumpGuestMemoryArgs *arg, Error **e
                         arg->has_begin ? (uint64_t)arg->length : UINT64_MAX, err);
     lock_drop(&m->lock);
     if (d->plan) {
-        d->fd = open_file(arg->protocol, err);
+        d->fd = open_file(m, arg->protocol, err);
     }
     if (d->plan && d->fd >= 0 && d->ran) {
         machine_pause(m, MACHINE_SAVING);

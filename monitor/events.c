@@ -12,6 +12,7 @@
 
 #include <json-c/json.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LIMIT_NS = 1000000000 };
 
@@ -249,7 +250,13 @@ static void monitors_init(Object *obj)
     pthread_mutex_init(&all->mutex, NULL);
     g_queue_init(&all->arrived);
     all->limits = g_ptr_array_new_with_free_func(limit_free);
+    all->fds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     all->sink.emit = emit;
+}
+
+static void close_fd(gpointer name, gpointer fd, gpointer opaque)
+{
+    close(GPOINTER_TO_INT(fd));
 }
 
 static void monitors_finalize(Object *obj)
@@ -257,6 +264,8 @@ static void monitors_finalize(Object *obj)
     Monitors *all = (Monitors *)obj;
 
     dump_free(all->dump);
+    g_hash_table_foreach(all->fds, close_fd, NULL);
+    g_hash_table_destroy(all->fds);
     all->machine->events = NULL;
     machine_unlisten_all(all->machine, obj);
     timer_set(&all->timer, -1);

@@ -226,6 +226,11 @@ void monitor_wake(Monitor *mon)
     source_wake(mon->source);
 }
 
+Chardev *monitor_chardev(Monitor *mon)
+{
+    return mon->chr;
+}
+
 void *monitor_session(Monitor *mon)
 {
     return mon->session;

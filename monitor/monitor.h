@@ -45,5 +45,8 @@ void monitor_write(Monitor *mon, const char *data, size_t n);
 size_t monitor_backlog(Monitor *mon); /* how much waits */
 void monitor_wake(Monitor *mon);      /* call take() and step() soon */
 
+/* The chardev that it sits on. */
+Chardev *monitor_chardev(Monitor *mon);
+
 /* The session of the present client, NULL: there is none. */
 void *monitor_session(Monitor *mon);

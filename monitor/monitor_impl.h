@@ -19,6 +19,7 @@ typedef struct Monitors {
     Dump *dump;            /* the last one, NULL: there was none */
     unsigned next_id;
     bool migration_events;
+    GHashTable *fds;                  /* name to descriptor (GINT_TO_POINTER): cmd_fd.c */
     bool delivering, running, ending; /* ending: SHUTDOWN was the last but one word, no STOP */
 } Monitors;
 
@@ -31,5 +32,8 @@ void monitor_event(Monitor *mon, struct json_object *message);
 GSource *source_new(Machine *m, GSourceFunc fn, void *opaque);
 void source_wake(GSource *source);
 void source_free(GSource *source);
+
+/* A descriptor that getfd named, the caller's then; -1: see err. */
+int fd_take(Monitors *all, const char *name, Error **err);
 
 void dump_free(Dump *d); /* waits for its thread */

@@ -569,6 +569,33 @@ def dump(binary):
 
 
 @test()
+def descriptors(binary):
+    """A descriptor is passed with getfd, kept by name, dumped into, closed; none is left open."""
+    with firmware(binary, '-m', '1') as e:
+        folder = f'/proc/{e.guest.process.pid}/fd'
+
+        def pass_fd(file, name):
+            socket.send_fds(e.qmp.socket, [json.dumps({'execute': 'getfd', 'arguments': {'fdname': name}}).encode()], [file.fileno()])
+            return e.qmp.reply()
+        before = len(os.listdir(folder))
+        refused(e.qmp, 'no descriptor came', 'getfd', fdname='x')
+        with open(e.file('core'), 'w+b') as file:
+            check(pass_fd(file, 'dump'), {'return': {}}, 'the reply')
+            check(pass_fd(file, 'dump'), {'return': {}}, 'the reply for the same name')
+            check(len(os.listdir(folder)), before + 1, 'the descriptors')
+            e.qmp('dump-guest-memory', paging=False, protocol='fd:dump', detach=True)
+            check(e.qmp.event('DUMP_COMPLETED')['result']['status'], 'completed', 'the dump')
+            check(elf_loads(e.file('core'))[1], 3, 'the machine in the file')
+            refused(e.qmp, 'no descriptor dump', 'dump-guest-memory', paging=False, protocol='fd:dump')
+            pass_fd(file, 'other')
+            e.qmp('closefd', fdname='other')
+            refused(e.qmp, 'other', 'closefd', fdname='other')
+            check('begins with no digit' in pass_fd(file, '1')['error']['desc'], True, 'a number as the name is refused')
+        Qmp.used.add('getfd')
+        check(len(os.listdir(folder)), before, 'the descriptors in the end')
+
+
+@test()
 def human(binary):
     """human-monitor-command answers as the monitor for people does."""
     with firmware(binary) as e:
