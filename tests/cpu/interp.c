@@ -13,6 +13,7 @@
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/stub_host.h"
 #include "target/i386/translate/cache_host.h"
+#include "tests/lib/quiethost.h"
 
 #include <cpuid.h>
 #include <stdio.h>
@@ -52,6 +53,7 @@ struct Interp {
     Selectors selectors[3];
     unsigned cpl;
     DebugPlan plan;
+    RtHost quiet;
 };
 
 /* The callbacks get the Cpu only; it leads back here through c->vcpu. */
@@ -76,100 +78,6 @@ static void host_page(Cpu *c, uint64_t phys, PhysPage *out)
         out->code = &a->code[(phys - a->base) / GUEST_PAGE % 2];
     }
 }
-
-static uint64_t no_read(Cpu *c, uint64_t phys, unsigned size)
-{
-    return ~0ull;
-}
-
-static void no_write(Cpu *c, uint64_t phys, uint64_t value, unsigned size)
-{
-}
-
-static uint32_t no_port_read(Cpu *c, uint16_t port, unsigned size)
-{
-    return ~0u;
-}
-
-static void no_port_write(Cpu *c, uint16_t port, uint32_t value, unsigned size)
-{
-}
-
-static void no_dirty(Cpu *c, const PhysPage *page, unsigned offset, unsigned size)
-{
-}
-
-static void code_page(Cpu *c, CodePage *page)
-{
-    tlb_drop_writes(c);
-}
-
-static void exclusive(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque)
-{
-    fn(c, opaque);
-}
-
-static bool no_msr_read(Cpu *c, uint32_t index, uint64_t *value)
-{
-    return false;
-}
-
-static bool no_msr_write(Cpu *c, uint32_t index, uint64_t value)
-{
-    return false;
-}
-
-static uint8_t no_tpr(Cpu *c)
-{
-    return 0;
-}
-
-static void no_set_tpr(Cpu *c, uint8_t tpr)
-{
-}
-
-static uint64_t tsc(Cpu *c)
-{
-    return 0;
-}
-
-static bool no_random(Cpu *c, uint64_t *value)
-{
-    return false;
-}
-
-static void no_cpuid(Cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
-{
-    memset(out, 0, 16);
-}
-
-static void no_unimplemented(Cpu *c, const char *what, uint64_t value)
-{
-}
-
-static void no_smm(Cpu *c)
-{
-}
-
-static const RtHost host = {
-    .page = host_page,
-    .mmio_read = no_read,
-    .mmio_write = no_write,
-    .port_read = no_port_read,
-    .port_write = no_port_write,
-    .dirty = no_dirty,
-    .code_page = code_page,
-    .exclusive = exclusive,
-    .apic_msr_read = no_msr_read,
-    .apic_msr_write = no_msr_write,
-    .tpr = no_tpr,
-    .set_tpr = no_set_tpr,
-    .tsc = tsc,
-    .random = no_random,
-    .cpuid = no_cpuid,
-    .unimplemented = no_unimplemented,
-    .smm_changed = no_smm,
-};
 
 /* ---- setting up ---- */
 
@@ -243,7 +151,9 @@ Interp *interp_new(Engine engine)
     host_features(&t->host);
     t->c = c = mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     t->arena = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    c->host = &host;
+    t->quiet = quiet_host;
+    t->quiet.page = host_page;
+    c->host = &t->quiet;
     c->vcpu = t;
     c->features = &t->features;
     c->phys_bits = 40;

@@ -5,6 +5,7 @@
 
 #include "target/i386/rt/stub_host.h"
 #include "target/i386/translate/cache_host.h"
+#include "tests/lib/quiethost.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static void host_port_write(Cpu *c, uint16_t port, uint32_t value, unsigned size
 static void host_code_page(Cpu *c, CodePage *page)
 {
     bare_of(c)->code_pages++;
-    tlb_drop_writes(c);
+    quiet_host.code_page(c, page);
 }
 
 static void host_exclusive(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque)
@@ -71,78 +72,19 @@ static void host_exclusive(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaqu
     fn(c, opaque);
 }
 
-static void host_dirty(Cpu *c, const PhysPage *page, unsigned offset, unsigned size)
+static RtHost bare_host(void)
 {
-}
+    RtHost host = quiet_host;
 
-static bool host_apic_read(Cpu *c, uint32_t index, uint64_t *value)
-{
-    *value = 0;
-    return true;
+    host.page = host_page;
+    host.mmio_read = host_mmio_read;
+    host.mmio_write = host_mmio_write;
+    host.port_read = host_port_read;
+    host.port_write = host_port_write;
+    host.code_page = host_code_page;
+    host.exclusive = host_exclusive;
+    return host;
 }
-
-static bool host_apic_write(Cpu *c, uint32_t index, uint64_t value)
-{
-    return true;
-}
-
-static uint8_t host_tpr(Cpu *c)
-{
-    return 0;
-}
-
-static void host_set_tpr(Cpu *c, uint8_t tpr)
-{
-}
-
-static uint64_t host_tsc(Cpu *c)
-{
-    return c->retired;
-}
-
-static bool host_random(Cpu *c, uint64_t *value)
-{
-    *value = 0x0123456789abcdef;
-    return true;
-}
-
-static void host_cpuid(Cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
-{
-    out[0] = out[1] = out[2] = out[3] = 0;
-}
-
-static void host_log_interrupt(Cpu *c, const LastException *e)
-{
-}
-
-static void host_unimplemented(Cpu *c, const char *what, uint64_t value)
-{
-}
-
-static void host_smm_changed(Cpu *c)
-{
-}
-
-static const RtHost bare_host = {
-    .page = host_page,
-    .mmio_read = host_mmio_read,
-    .mmio_write = host_mmio_write,
-    .port_read = host_port_read,
-    .port_write = host_port_write,
-    .dirty = host_dirty,
-    .code_page = host_code_page,
-    .exclusive = host_exclusive,
-    .apic_msr_read = host_apic_read,
-    .apic_msr_write = host_apic_write,
-    .tpr = host_tpr,
-    .set_tpr = host_set_tpr,
-    .tsc = host_tsc,
-    .random = host_random,
-    .cpuid = host_cpuid,
-    .log_interrupt = host_log_interrupt,
-    .unimplemented = host_unimplemented,
-    .smm_changed = host_smm_changed,
-};
 
 /* ---- modes ---- */
 
@@ -232,7 +174,7 @@ BareCpu *bare_new(CodeSize code)
     b->arena = aligned_alloc(GUEST_PAGE, BARE_ARENA);
     memset(b->arena, 0, BARE_ARENA);
     memset(&b->features, 0xff, sizeof(b->features));
-    b->host = bare_host;
+    b->host = bare_host();
     b->c->host = &b->host;
     b->c->vcpu = b;
     b->c->features = &b->features;
