@@ -752,8 +752,8 @@ void operands_make(Random *r, Encoding *e, CpuRegs *regs, MemoryPut *put_memory,
     help(&o);
     regs->rflags = 0x202 | (random_bits(r) & 0x8d5) | (one_in(r, 4) ? 0x400 : 0) |
                    (one_in(r, 16) ? 0x40000 : 0);
-    if (e->insn.flags & INSN_EVEX && o.size > 8) { /* whether vectors must be aligned: a choice */
-        regs->rflags &= ~(uint64_t)FLAG_AC;
+    if (insn_row(&e->insn)->attr & ROW_VL && !(e->insn.flags & INSN_BROADCAST)) {
+        regs->rflags &= ~(uint64_t)FLAG_AC; /* whether vectors must be aligned: a choice */
     }
     if (e->insn.op == OP_ENTER) { /* which checks the end of its frame in the processor's own way */
         regs->rflags &= ~(uint64_t)FLAG_AC;

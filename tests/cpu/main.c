@@ -239,7 +239,7 @@ static bool bochs_choice(const Run *t)
 
     return t->bochs && i->flags & INSN_EVEX &&
            ((t->native.vector == EXC_UD && ignores_w) ||
-            (t->native.vector == EXC_PF && t->ours.vector == EXC_BP && widens));
+            (t->native.vector != EXC_BP && t->ours.vector == EXC_BP && widens));
 }
 
 static bool ours_to_know(uint64_t linear)
