@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * cpu-tests: every user-mode instruction that the decoder knows and the host can run, natively and
- * in one of our engines, with the same registers, flags, FPU and memory; both must end alike, faults
- * included. Prints how many encodings and cases ran; a difference prints what went in and what
- * came out. Options: --cases N (of each encoding), --seed N, --code 16|32|64, --avx512 (its
+ * in one of our engines, with the same registers, flags, FPU and memory; both must end alike,
+ * faults included. Prints how many encodings and cases ran; a difference prints what went in and
+ * what came out. Options: --cases N (of each encoding), --seed N, --code 16|32|64, --avx512 (its
  * instructions only), --op NAME, --all (show every difference),
  * --interpreter (not the translator),
  * --bochs (the host is that emulator: excuse what it is known to do differently).
@@ -230,16 +230,17 @@ static bool misaligned_mode(const Run *t)
 }
 
 /* The emulator Bochs takes EVEX.W for undefined unless it is 0 where the manual ignores it, and
- * reads all of what VPMOVSX and VPMOVZX (class E5) widen, whatever the mask says. */
+ * reads all of what VPMOVSX, VPMOVZX (class E5) and VEXPAND (E4) could, whatever the mask says. */
 static bool bochs_choice(const Run *t)
 {
     const Insn *i = &t->e.insn;
     bool ignores_w = i->flags & INSN_W && !(insn_row(i)->mask & 1u << KEY_W);
     bool widens = i->map == 2 && i->prefix & PREFIX_OPSIZE && (i->opcode & 0xe8) == 0x20 && i->mask;
+    bool expands = insn_row(i)->tuple && i->mask;
 
     return t->bochs && i->flags & INSN_EVEX &&
            ((t->native.vector == EXC_UD && ignores_w) ||
-            (t->native.vector != EXC_BP && t->ours.vector == EXC_BP && widens));
+            (t->native.vector != EXC_BP && t->ours.vector == EXC_BP && (widens || expands)));
 }
 
 static bool ours_to_know(uint64_t linear)
