@@ -229,18 +229,23 @@ static bool misaligned_mode(const Run *t)
            word((uint8_t *)(uintptr_t)at, 4) >> 16 == 2;
 }
 
-/* The emulator Bochs takes EVEX.W for undefined unless it is 0 where the manual ignores it, and
- * reads all of what VPMOVSX, VPMOVZX (class E5) and VEXPAND (E4) could, whatever the mask says. */
+/* The emulator Bochs takes EVEX.W for undefined unless it is 0 where the manual ignores it; reads
+ * all of what VPMOVSX, VPMOVZX (class E5) and VEXPAND (E4) could, whatever the mask says; lets
+ * masks suppress the faults of VEXTRACT (E6NF); does not scale the displacement of VPEXTRW. */
 static bool bochs_choice(const Run *t)
 {
     const Insn *i = &t->e.insn;
-    bool ignores_w = i->flags & INSN_W && !(insn_row(i)->mask & 1u << KEY_W);
-    bool widens = i->map == 2 && i->prefix & PREFIX_OPSIZE && (i->opcode & 0xe8) == 0x20 && i->mask;
-    bool expands = insn_row(i)->tuple && i->mask;
+    const InsnRow *row = insn_row(i);
+    uint8_t native = t->native.vector, ours = t->ours.vector;
+    bool ignores_w = i->flags & INSN_W && !(row->mask & 1u << KEY_W);
+    bool widens = i->map == 2 && i->prefix & PREFIX_OPSIZE && (i->opcode & 0xe8) == 0x20;
 
-    return t->bochs && i->flags & INSN_EVEX &&
-           ((t->native.vector == EXC_UD && ignores_w) ||
-            (t->native.vector != EXC_BP && t->ours.vector == EXC_BP && (widens || expands)));
+    if (!t->bochs || !(i->flags & INSN_EVEX)) {
+        return false;
+    }
+    return (native == EXC_UD && ignores_w) || (i->op == OP_VPEXTRW && t->e.disp_bytes == 1) ||
+           (i->mask && native != EXC_BP && ours == EXC_BP && (widens || row->tuple)) ||
+           (i->mask && native == EXC_BP && ours != EXC_BP && row->attr & ROW_WHOLE);
 }
 
 static bool ours_to_know(uint64_t linear)
