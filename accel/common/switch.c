@@ -96,10 +96,15 @@ static Accel *make(Machine *m, const AccelClass *class, Error **err)
 static bool exchange(Machine *m, Accel *to, Error **err)
 {
     Accel *from = m->accel;
+    const AccelClass *from_class = (const AccelClass *)from->obj.class;
+    const AccelClass *to_class = (const AccelClass *)to->obj.class;
     bool ok;
 
     for (unsigned i = 0; i < machine_cpu_count(m); i++) {
         vcpu_leaves(machine_cpu(m, i));
+    }
+    if (from_class->clock_get && to_class->clock_set) {
+        to_class->clock_set(to, from_class->clock_get(from));
     }
     m->accel = to;
     ok = all_join(m, to, err);

@@ -118,8 +118,12 @@ static void arm(Vcpu *cpu)
 static void clock_changed(void *opaque)
 {
     Vcpu *cpu = opaque;
-    int64_t next = clock_next(cpu->clock), armed = cpu->thread->armed;
+    int64_t next = clock_next(cpu->clock), armed;
 
+    if (!cpu->thread) { /* it ended with an engine: the next one looks by itself */
+        return;
+    }
+    armed = cpu->thread->armed;
     if (current == cpu) {
         arm(cpu);
     } else if (next >= 0 && (armed < 0 || next < armed)) {

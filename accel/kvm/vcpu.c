@@ -88,6 +88,7 @@ bool kvm_vcpu_create(Vcpu *cpu, Error **err)
     KvmCpu *c = g_new0(KvmCpu, 1);
 
     c->fd = c->given = -1;
+    c->parked = true; /* time begins with the first run */
     cpu->engine = c;
     cpu->changed = X86_ALL;
     if (make(cpu, kvm_of(cpu), c, err)) {

@@ -10,6 +10,7 @@
 #include "softmmu/run/run.h"
 #include "target/i386/cpu.h"
 #include "target/i386/disas.h"
+#include "target/i386/pv.h"
 #include "target/i386/rt/rt.h"
 #include "util/log.h"
 #include "util/trace.h"
@@ -180,6 +181,35 @@ static void host_set_tpr(Cpu *c, uint8_t tpr)
     }
 }
 
+/* ---- paravirtual registers ---- */
+
+static bool host_pv_msr_read(Cpu *c, uint32_t index, uint64_t *value)
+{
+    bool ok;
+
+    vcpu_leave(vcpu_of(c));
+    ok = pv_msr_read(vcpu_of(c), index, value);
+    vcpu_enter(vcpu_of(c));
+    return ok;
+}
+
+static bool host_pv_msr_write(Cpu *c, uint32_t index, uint64_t value)
+{
+    bool ok;
+
+    vcpu_leave(vcpu_of(c));
+    ok = pv_msr_write(vcpu_of(c), index, value);
+    vcpu_enter(vcpu_of(c));
+    return ok;
+}
+
+static void host_pv_refresh(Cpu *c)
+{
+    vcpu_leave(vcpu_of(c));
+    pv_refresh(vcpu_of(c));
+    vcpu_enter(vcpu_of(c));
+}
+
 /* ---- time, randomness, identity ---- */
 
 static uint64_t host_tsc(Cpu *c)
@@ -299,6 +329,9 @@ static void host_smm_changed(Cpu *c)
     .apic_msr_write = host_apic_msr_write, \
     .tpr = host_tpr, \
     .set_tpr = host_set_tpr, \
+    .pv_msr_read = host_pv_msr_read, \
+    .pv_msr_write = host_pv_msr_write, \
+    .pv_refresh = host_pv_refresh, \
     .tsc = host_tsc, \
     .random = host_random, \
     .cpuid = host_cpuid, \

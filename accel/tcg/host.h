@@ -8,6 +8,7 @@
 
 typedef struct Tcg {
     Accel accel;
+    int64_t clock_offset; /* kvmclock less guest time: of the engine before */
     uint64_t tb_size;
     uint32_t thread;
     bool one_insn, interpreter, perfmap;

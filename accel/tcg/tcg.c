@@ -7,6 +7,7 @@
 #include "accel/tcg/host.h"
 #include "softmmu/run/run.h"
 #include "target/i386/cpu.h"
+#include "target/i386/pv.h"
 #include "target/i386/rt/block.h"
 #include "target/i386/rt/rt.h"
 #include "target/i386/rt/stub_host.h"
@@ -21,6 +22,7 @@ enum { BLOCK_ARENA = 8 << 20, CODE_BYTES = 64 << 20, TRANSLATE_AFTER = 8 };
 
 typedef struct TcgCpu { /* hangs at Vcpu.engine */
     MemListener listener;
+    bool new_state; /* it was pushed: what the guest knows of time may be wrong */
     Cpu *rt;
     void *arena;
 } TcgCpu;
@@ -150,6 +152,10 @@ static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
     const Tcg *tcg = (const Tcg *)cpu->accel;
     RtExit why;
 
+    if (((TcgCpu *)cpu->engine)->new_state) {
+        ((TcgCpu *)cpu->engine)->new_state = false;
+        pv_refresh(cpu);
+    }
     vcpu_enter(cpu);
     c->host = host_of_now(tcg); /* the monitor's `log` changes it while vCPUs are parked */
     c->unlinked = log_on(LOG_NOCHAIN);
@@ -215,6 +221,7 @@ static void tcg_pull(Vcpu *cpu, uint32_t sections)
 
 static void tcg_push(Vcpu *cpu, uint32_t sections)
 {
+    ((TcgCpu *)cpu->engine)->new_state = true;
     if (sections & X86_FPU) {
         fpu_load_image(cpu_rt(cpu));
     }
@@ -331,6 +338,16 @@ static void tcg_sipi(Vcpu *cpu, uint8_t page)
     vcpu_leave(cpu);
 }
 
+static int64_t tcg_clock_get(Accel *a)
+{
+    return clock_now(machine_clock(a->machine, CLOCK_GUEST)) + ((Tcg *)a)->clock_offset;
+}
+
+static void tcg_clock_set(Accel *a, int64_t ns)
+{
+    ((Tcg *)a)->clock_offset = ns - clock_now(machine_clock(a->machine, CLOCK_GUEST));
+}
+
 static const char *const threads[] = {"multi", "single", NULL};
 
 static const Prop tcg_props[] = {
@@ -363,6 +380,8 @@ const AccelClass Tcg_class = {
     .smi = tcg_smi,
     .init = tcg_init,
     .sipi = tcg_sipi,
+    .clock_get = tcg_clock_get,
+    .clock_set = tcg_clock_set,
     .debug = tcg_debug,
 };
 CLASS(Tcg);

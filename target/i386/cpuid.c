@@ -6,6 +6,7 @@
  * performance monitoring (they answer zeros).
  */
 #include "target/i386/cpuid.h"
+#include "target/i386/pv.h"
 
 #include "target/i386/state.h"
 
@@ -219,14 +220,6 @@ static void leaf_d(Ask a)
     }
 }
 
-static void hypervisor_leaf(Ask a, uint32_t leaf)
-{
-    if (leaf == 0x40000000) {
-        a.out[0] = 0x40000001;
-        memcpy(&a.out[1], "RheaRheaRhea", 12);
-    }
-}
-
 /* Bits of leaf 1's EDX that AMD repeats in 8000_0001 (APM volume 3, E.4.2). */
 enum { REPEATED = 0x0183f3ff };
 
@@ -345,7 +338,7 @@ void cpuid_get(const CpuModel *m, const CpuTopology *t, const CpuidInputs *in, u
 
     memset(out, 0, 16);
     if (leaf >> 16 == 0x4000 && m->hypervisor_leaf) {
-        hypervisor_leaf(a, leaf);
+        pv_cpuid(m, leaf, out);
     } else if (leaf >> 16 == 0x8000) {
         if (leaf <= m->xlevel || leaf == 0x80000000) {
             extended(a, leaf);

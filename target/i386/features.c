@@ -114,14 +114,14 @@ const FeatureRow feature_rows[] = {
     {"xgetbv1", NULL, FEATURE_XGETBV1, HOST},   {"xsaves", NULL, FEATURE_XSAVES, HOST},
     {"arat", NULL, FEATURE_ARAT, SOFT},
 
-    {"kvmclock", "kvm-clock", FEATURE_KVM_CLOCK, NONE},
-    {"kvm-nopiodelay", NULL, FEATURE_KVM_NOPIODELAY, NONE}, {"kvm-mmu", NULL, FEATURE_KVM_MMU, NONE},
+    {"kvmclock", "kvm-clock", FEATURE_KVM_CLOCK, SOFT},
+    {"kvm-nopiodelay", NULL, FEATURE_KVM_NOPIODELAY, SOFT}, {"kvm-mmu", NULL, FEATURE_KVM_MMU, NONE},
     {"kvm-asyncpf", NULL, FEATURE_KVM_ASYNC_PF, NONE}, {"kvm-steal-time", NULL, FEATURE_KVM_STEAL_TIME, NONE},
     {"kvm-pv-eoi", NULL, FEATURE_KVM_PV_EOI, NONE}, {"kvm-pv-unhalt", NULL, FEATURE_KVM_PV_UNHALT, NONE},
     {"kvm-pv-tlb-flush", NULL, FEATURE_KVM_PV_TLB_FLUSH, NONE}, {"kvm-pv-ipi", NULL, FEATURE_KVM_PV_IPI, NONE},
     {"kvm-poll-control", NULL, FEATURE_KVM_POLL_CONTROL, NONE},
     {"kvm-pv-sched-yield", NULL, FEATURE_KVM_PV_SCHED_YIELD, NONE},
-    {"kvmclock-stable-bit", NULL, FEATURE_KVM_CLOCK_STABLE, NONE},
+    {"kvmclock-stable-bit", NULL, FEATURE_KVM_CLOCK_STABLE, SOFT},
 
     {"rdctl-no", NULL, FEATURE_RDCL_NO, TRUTH}, {"ibrs-all", NULL, FEATURE_IBRS_ALL, TRUTH},
     {"rsba", NULL, FEATURE_RSBA, NONE},         {"skip-l1dfl-vmentry", NULL, FEATURE_SKIP_L1DFL_VMENTRY, TRUTH},

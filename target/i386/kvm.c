@@ -19,13 +19,14 @@
 
 /* ---- general registers ---- */
 
-#define EACH_GPR(X)                                                                             \
-    X(rax, R_AX)                                                                                \
-    X(rcx, R_CX)                                                                                \
-    X(rdx, R_DX)                                                                                \
-    X(rbx, R_BX)                                                                                \
-    X(rsp, R_SP) X(rbp, R_BP) X(rsi, R_SI) X(rdi, R_DI) X(r8, 8) X(r9, 9) X(r10, 10) X(r11, 11) \
-        X(r12, 12) X(r13, 13) X(r14, 14) X(r15, 15)
+#define EACH_GPR(X)                                                                           \
+    X(rax, R_AX)                                                                              \
+    X(rcx, R_CX)                                                                              \
+    X(rdx, R_DX)                                                                              \
+    X(rbx, R_BX)                                                                              \
+    X(rsp, R_SP)                                                                              \
+    X(rbp, R_BP) X(rsi, R_SI) X(rdi, R_DI) X(r8, 8) X(r9, 9) X(r10, 10) X(r11, 11) X(r12, 12) \
+        X(r13, 13) X(r14, 14) X(r15, 15)
 
 void kvm_regs_get(const struct kvm_regs *from, X86State *to)
 {
@@ -343,6 +344,12 @@ static const struct KvmMsr rows[] = {
     ROW(0x26a, mtrr_fixed[5]),    ROW(0x26b, mtrr_fixed[6]),   ROW(0x26c, mtrr_fixed[7]),
     ROW(0x26d, mtrr_fixed[8]),    ROW(0x26e, mtrr_fixed[9]),   ROW(0x26f, mtrr_fixed[10]),
     ROW(0x17a, mcg_status),       ROW(0x17b, mcg_ctl),         ROW(MSR_TSC_ADJUST, tsc_adjust),
+    ROW(0x4b564d00, pv[0]),       ROW(0x4b564d01, pv[1]),      ROW(0x4b564d02, pv[2]),
+    ROW(0x4b564d03, pv[3]),       ROW(0x4b564d04, pv[4]),      ROW(0x4b564d05, pv[5]),
+    ROW(0x4b564d06, pv[6]),       ROW(0x40000000, hv_os),      ROW(0x40000001, hv_hypercall),
+    ROW(0x40000021, hv_tsc),      ROW(0x40000073, hv_assist),  ROW(0x40000100, hv_crash[0]),
+    ROW(0x40000101, hv_crash[1]), ROW(0x40000102, hv_crash[2]), ROW(0x40000103, hv_crash[3]),
+    ROW(0x40000104, hv_crash[4]),
 };
 /* clang-format on */
 

@@ -2,11 +2,12 @@
 /*
  * CPU models and -cpu. Families, models, steppings, levels and feature lists are those that
  * QEMU 7.2 gives the same names; the x86-64-v2, -v3 and -v4 follow the psABI's micro-architecture
- * levels. Not modelled: versions of models ("-v1"), hv-* enlightenments, the PMU.
+ * levels. Not modelled: versions of models ("-v1"), the PMU.
  */
 #include "target/i386/model.h"
 
 #include "target/i386/features.h"
+#include "target/i386/pv.h"
 #include "util/nearest.h"
 
 #include <cpuid.h>
@@ -293,6 +294,19 @@ static void host_identity(CpuModel *m)
     m->family = (a >> 8 & 15) + (a >> 20 & 0xff);
 }
 
+/* Every guest gets KVM's clock, as far as it can be had, unless it shall see no hypervisor. */
+static void ask_clock(Parse *p)
+{
+    static const X86Feature clock[] = {FEATURE_KVM_CLOCK, FEATURE_KVM_NOPIODELAY,
+                                       FEATURE_KVM_CLOCK_STABLE};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(clock); i++) {
+        feature_set(&p->asked, clock[i],
+                    feature_has(&p->asked, FEATURE_HYPERVISOR) &&
+                        feature_has(&p->offer->features, clock[i]));
+    }
+}
+
 static void start_model(Parse *p, const ModelRow *row)
 {
     CpuModel *m = p->model;
@@ -315,6 +329,7 @@ static void start_model(Parse *p, const ModelRow *row)
     }
     if (row->features) {
         ask_all(p, row);
+        ask_clock(p);
     } else {
         p->asked = p->offer->features;
         if (p->offer->hardware) {
@@ -381,6 +396,39 @@ static const char *const ignored[] = {"migratable",
                                       "kvm-pv-enforce-cpuid",
                                       NULL};
 
+/* Hyper-V's: some carry a value. hv-passthrough: all there are. */
+static bool set_hv(Parse *p, const char *key, const char *text, Error **err)
+{
+    bool lacking, on;
+    uint32_t bit = pv_hv_bit(key, &lacking);
+    uint64_t n;
+
+    if (same(key, "hv-vendor-id")) {
+        return strlen(text) <= 12 ? g_strlcpy(p->model->hv_vendor, text, 13) < 13
+                                  : error_set(err, "%s=%s has more than twelve letters", key, text);
+    }
+    if (bit == HV_SPINLOCKS) {
+        if (!number_value(key, text, UINT32_MAX, &n, err)) {
+            return false;
+        }
+        p->model->hv_spinlocks = n;
+        p->model->hv |= bit;
+        return true;
+    }
+    if (!flag_value(key, text, &on, err)) {
+        return false;
+    }
+    if (same(key, "hv-passthrough")) {
+        bit = HV_ALL & ~HV_SPINLOCKS;
+    } else if (lacking && on) {
+        return error_set(err, "%s is not offered here", key);
+    } else if (!bit && !lacking) {
+        return error_set(err, "-cpu knows no property %s", key);
+    }
+    p->model->hv = on ? p->model->hv | bit : p->model->hv & ~bit;
+    return true;
+}
+
 static bool set_key(Parse *p, const char *key, const char *text, Error **err)
 {
     CpuModel *m = p->model;
@@ -414,7 +462,7 @@ static bool set_key(Parse *p, const char *key, const char *text, Error **err)
         return true;
     }
     if (g_str_has_prefix(key, "hv-") || g_str_has_prefix(key, "hv_")) {
-        return error_set(err, "%s: Hyper-V enlightenments are not there yet", key);
+        return set_hv(p, key, text, err);
     }
     return error_set(err, "-cpu knows no property %s", key);
 }
@@ -460,6 +508,9 @@ static bool resolve(Parse *p, Error **err)
     CpuModel *m = p->model;
     g_autoptr(GString) lacking = g_string_new("");
 
+    if (p->hidden || !feature_has(&p->asked, FEATURE_HYPERVISOR)) {
+        p->asked.word[WORD_KVM_EAX] = 0;
+    }
     for (int w = 0; w < WORD_COUNT; w++) {
         m->features.word[w] = p->asked.word[w] & p->offer->features.word[w];
     }
@@ -470,7 +521,7 @@ static bool resolve(Parse *p, Error **err)
         }
     }
     g_strlcpy(m->missing, lacking->str, sizeof m->missing);
-    m->hypervisor_leaf = feature_has(&m->features, FEATURE_HYPERVISOR);
+    m->hypervisor_leaf = feature_has(&m->features, FEATURE_HYPERVISOR) && (!p->hidden || m->hv);
     m->linear_bits = feature_has(&m->features, FEATURE_LA57) ? 57 : 48;
     if (m->phys_bits < 32) {
         return error_set(err, "phys-bits=%u is below 32", m->phys_bits);

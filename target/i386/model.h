@@ -15,6 +15,8 @@ typedef struct CpuModel {
     uint64_t tsc_hz;
     bool hypervisor_leaf; /* 4000_0000 is there */
     X86Features features;
+    uint32_t hv, hv_spinlocks; /* Hyper-V's enlightenments (pv.h), retries before it is told */
+    char hv_vendor[13];        /* "": the usual                                           */
     char missing[256]; /* names of features asked for and not to be had, blanks between; or "" */
 } CpuModel;
 

@@ -89,6 +89,12 @@ const StateField x86_state_fields[] = {
     STATE(X86State, mcg_status),
     STATE(X86State, mcg_ctl),
     STATE_2D(X86State, mce),
+    STATE(X86State, pv),
+    STATE(X86State, hv_os),
+    STATE(X86State, hv_hypercall),
+    STATE(X86State, hv_tsc),
+    STATE(X86State, hv_assist),
+    STATE(X86State, hv_crash),
     STATE_STRUCT(X86State, fpu, X86Fpu, fpu_fields),
     STATE_END,
 };

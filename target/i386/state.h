@@ -178,6 +178,8 @@ typedef struct X86State {
     uint64_t mtrr_def_type, mtrr_fixed[MTRR_FIXED], mtrr_base[MTRR_VARIABLE],
         mtrr_mask[MTRR_VARIABLE];
     uint64_t mcg_status, mcg_ctl, mce[MCE_BANKS][4];
+    uint64_t pv[8]; /* KVM's: 0x4b564d00 to 0x4b564d07 */
+    uint64_t hv_os, hv_hypercall, hv_tsc, hv_assist, hv_crash[5]; /* Hyper-V's: pv.c */
 
     X86Fpu fpu; /* X86_FPU; stale while the engine has it in the host's registers */
 } X86State;

@@ -34,6 +34,12 @@ typedef struct RtHost {
     uint8_t (*tpr)(Cpu *c);
     void (*set_tpr)(Cpu *c, uint8_t tpr);
 
+    /* Paravirtual registers (pv.h); false: #GP. refresh: the TSC jumped. leaves. NULL: none there.
+     */
+    bool (*pv_msr_read)(Cpu *c, uint32_t index, uint64_t *value);
+    bool (*pv_msr_write)(Cpu *c, uint32_t index, uint64_t value);
+    void (*pv_refresh)(Cpu *c);
+
     /* FERR#: an x87 exception while CR0.NE is clear; IRQ 13 on a PC. leaves. NULL: nobody. */
     void (*ferr)(Cpu *c);
 

@@ -229,6 +229,14 @@ static bool is_apic(uint32_t index)
     return index == 0x1b || index == 0x6e0 || (index >= 0x800 && index < 0x900);
 }
 
+static bool is_pv(const Cpu *c, uint32_t index)
+{
+    bool known = index == 0x11 || index == 0x12 || index >> 8 == 0x4b564d ||
+                 index - 0x40000000 < 0x200; /* pv.h: pv_is_msr() */
+
+    return known && c->host->pv_msr_read;
+}
+
 static _Noreturn void unknown(Cpu *c, const char *what, uint32_t index)
 {
     HOST_DO(c, unimplemented, what, index);
@@ -244,6 +252,12 @@ static uint64_t msr_read(Cpu *c, uint32_t index)
     if (is_apic(index)) {
         if (!HOST_CALL(c, apic_msr_read, index, &value)) {
             refuse(c, index, 0);
+        }
+        return value;
+    }
+    if (is_pv(c, index)) {
+        if (!HOST_CALL(c, pv_msr_read, index, &value)) {
+            unknown(c, "read of model-specific register", index);
         }
         return value;
     }
@@ -293,6 +307,9 @@ static void deadline_follows(Cpu *c)
 
     if (HOST_CALL(c, apic_msr_read, 0x6e0, &deadline) && deadline) {
         HOST_CALL(c, apic_msr_write, 0x6e0, deadline);
+    }
+    if (c->host->pv_refresh) {
+        HOST_DO(c, pv_refresh);
     }
 }
 
@@ -374,6 +391,12 @@ static void msr_write(Cpu *c, uint32_t index, uint64_t value)
             refuse(c, index, value);
         }
         c->block_break = true;
+        return;
+    }
+    if (is_pv(c, index)) {
+        if (!HOST_CALL(c, pv_msr_write, index, value)) {
+            unknown(c, "write to model-specific register", index);
+        }
         return;
     }
     bank = banked(c, index, &valid);
