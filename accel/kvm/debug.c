@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-enum { DEBUG_REGISTERS = 4, RW_EXECUTE = 0, RW_WRITE = 1, RW_BOTH = 3 };
+enum { DEBUG_REGISTERS = KVM_DEBUG_REGISTERS, RW_EXECUTE = 0, RW_WRITE = 1, RW_BOTH = 3 };
 enum { DR7_FIXED = 0x400, DR7_EXACT = 0x200 };
 
 /* The bits of DR7 for a length in bytes; -1: none has it. */
@@ -23,13 +23,7 @@ static int length_bits(uint64_t bytes)
     return bytes == 1 ? 0 : bytes == 2 ? 1 : bytes == 8 ? 2 : bytes == 4 ? 3 : -1;
 }
 
-typedef struct Armed {
-    struct kvm_guest_debug d;
-    DebugHit hit[DEBUG_REGISTERS]; /* what each of them means */
-    unsigned n;
-} Armed;
-
-static bool arm(Armed *a, DebugHit hit, unsigned rw, unsigned length)
+static bool arm(KvmArmed *a, DebugHit hit, unsigned rw, unsigned length)
 {
     if (a->n == DEBUG_REGISTERS) {
         return false;
@@ -51,7 +45,7 @@ static uint64_t piece(uint64_t first, uint64_t last)
     return 1;
 }
 
-static bool arm_watch(Armed *a, const DebugWatch *w)
+static bool arm_watch(KvmArmed *a, const DebugWatch *w)
 {
     unsigned rw = w->access == DEBUG_WRITE ? RW_WRITE : RW_BOTH;
     uint64_t at = w->first;
@@ -69,7 +63,7 @@ static bool arm_watch(Armed *a, const DebugWatch *w)
     }
 }
 
-static bool translate(const DebugPlan *plan, Armed *a, Error **err)
+bool kvm_debug_translate(const DebugPlan *plan, KvmArmed *a, Error **err)
 {
     bool room = true;
 
@@ -92,9 +86,9 @@ static bool translate(const DebugPlan *plan, Armed *a, Error **err)
 bool kvm_debug(Vcpu *cpu, const DebugPlan *plan, Error **err)
 {
     KvmCpu *c = cpu->engine;
-    Armed a = {0};
+    KvmArmed a = {0};
 
-    if (plan && !translate(plan, &a, err)) {
+    if (plan && !kvm_debug_translate(plan, &a, err)) {
         return false;
     }
     if (plan && plan->step & DEBUG_STEP && plan->step & DEBUG_NO_IRQ &&

@@ -18,7 +18,7 @@ enum { CPUID_MAX = 256, MSRS_MAX = 1024, CPUID_VMX = 1 << 5, CPUID_SVM = 1 << 2 
 
 /* ---- the node ---- */
 
-static bool refused(const char *path, int why, Error **err)
+int kvm_refused(const char *path, int why, Error **err)
 {
     switch (why) {
     case ENOENT:
@@ -26,19 +26,24 @@ static bool refused(const char *path, int why, Error **err)
     case ENODEV:
         error_set(err, "%s: %s", path,
                   why == ENOENT ? "there is no such device" : "no driver answers");
-        return error_hint(err, "load the module (modprobe kvm_intel, or kvm_amd); in a container, "
-                               "pass the device in (--device /dev/kvm)");
+        error_hint(err, "load the module (modprobe kvm_intel, or kvm_amd); in a container, "
+                        "pass the device in (--device /dev/kvm)");
+        break;
     case EACCES:
     case EPERM:
         error_set(err, "%s: no permission", path);
-        return error_hint(err, "join its group (sudo usermod -aG kvm $USER, then log in again); in "
-                               "a container, also --device /dev/kvm and --group-add keep-groups");
+        error_hint(err, "join its group (sudo usermod -aG kvm $USER, then log in again); in "
+                        "a container, also --device /dev/kvm and --group-add keep-groups");
+        break;
     case EBUSY:
         error_set(err, "%s: busy", path);
         return error_hint(err,
                           "another hypervisor (VirtualBox, VMware) has the processor; stop it");
+        break;
+    default:
+        error_errno(err, why, "%s", path);
     }
-    return error_errno(err, why, "%s", path);
+    return -1;
 }
 
 int kvm_open(const char *path, Error **err)
@@ -46,8 +51,7 @@ int kvm_open(const char *path, Error **err)
     int fd = open(path, O_RDWR | O_CLOEXEC), version;
 
     if (fd < 0) {
-        refused(path, errno, err);
-        return -1;
+        return kvm_refused(path, errno, err);
     }
     version = ioctl(fd, KVM_GET_API_VERSION, 0);
     if (version != KVM_API_VERSION) {

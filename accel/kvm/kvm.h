@@ -6,10 +6,11 @@
 #include "softmmu/run/run.h"
 #include "target/i386/kvm.h"
 
+#include <errno.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 
-enum { KVM_IOAPIC_PINS = 24, KVM_ROUTES = 1024 };
+enum { KVM_IOAPIC_PINS = 24, KVM_ROUTES = 1024, KVM_DEBUG_REGISTERS = 4 };
 
 /* A piece of guest-physical memory as the kernel knows it. */
 typedef struct KvmSlot {
@@ -61,7 +62,8 @@ typedef struct KvmCpu { /* hangs at Vcpu.engine */
     int given;              /* vector handed to KVM_INTERRUPT in the last round; -1: none */
     uint64_t given_rip, given_rsp;
     KvmConvert convert;
-    DebugHit armed[4]; /* what a hit of each debug register means; only while there is a plan */
+    DebugHit armed[KVM_DEBUG_REGISTERS]; /* what a hit of each debug register means; only while
+                                            there is a plan */
 } KvmCpu;
 
 static inline Kvm *kvm_of(Vcpu *cpu)
@@ -73,6 +75,7 @@ static inline Kvm *kvm_of(Vcpu *cpu)
 
 /* Open the node and see that it is a KVM we can use; -1: see err, with a way out. */
 int kvm_open(const char *path, Error **err);
+int kvm_refused(const char *path, int why, Error **err); /* why: of open(); -1 */
 
 /* Has the processor VT-x or AMD-V, as far as CPUID tells? Else why not, with a way out. */
 bool kvm_processor(Error **why_not);
@@ -107,6 +110,14 @@ void kvm_init_event(Vcpu *cpu); /* INIT from a device: as a message to its own l
 
 /* ---- debug.c ---- */
 
+typedef struct KvmArmed {
+    struct kvm_guest_debug d;
+    DebugHit hit[KVM_DEBUG_REGISTERS]; /* what each register means */
+    unsigned n;                        /* registers in use         */
+} KvmArmed;
+
+/* A plan into a zeroed KvmArmed; false: it needs more registers than there are. */
+bool kvm_debug_translate(const DebugPlan *plan, KvmArmed *a, Error **err);
 bool kvm_debug(Vcpu *cpu, const DebugPlan *plan, Error **err);
 DebugHit kvm_debug_hit(Vcpu *cpu); /* after KVM_EXIT_DEBUG */
 

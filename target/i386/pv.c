@@ -174,9 +174,9 @@ static void rate(uint64_t hz, ClockPage *page)
 
 static int64_t clock_ns(Vcpu *cpu)
 {
-    const AccelClass *engine = (const AccelClass *)cpu->accel->obj.class;
+    const AccelClass *engine = cpu->accel ? (const AccelClass *)cpu->accel->obj.class : NULL;
 
-    return engine->clock_get ? engine->clock_get(cpu->accel) : clock_now(cpu->clock);
+    return engine && engine->clock_get ? engine->clock_get(cpu->accel) : clock_now(cpu->clock);
 }
 
 /* An odd version says that it is being written. */
@@ -225,10 +225,8 @@ static void hv_tsc_write(Vcpu *cpu)
 
 void pv_refresh(Vcpu *cpu)
 {
-    if (cpu->accel) {
-        clock_write(cpu);
-        hv_tsc_write(cpu);
-    }
+    clock_write(cpu);
+    hv_tsc_write(cpu);
 }
 
 /* ---- KVM's registers ---- */

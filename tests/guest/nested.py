@@ -164,7 +164,7 @@ def works(outer, smp):
     boot(outer, f'-smp {smp}')
     check(outer.run('grep -c ^processor /proc/cpuinfo'), str(smp), 'the number of CPUs')
     check(outer.run('nested-work 3').splitlines()[-1], 'work done', 'the end of the work')
-    check(outer.run('dmesg | grep -c "BUG:\\|WARNING:\\|Oops"'), '0', 'complaints of the kernel')
+    check(outer.run('dmesg | grep -A 3 "BUG:\\|WARNING:\\|Oops"'), '', 'what the kernel complains of')
     off(outer)
 
 
@@ -210,7 +210,7 @@ def engine_refuses(outer):
     outer.expect(outer.prompt)
 
 
-TESTS = [linux_one, linux_two, engine_changes, engine_refuses]
+TESTS = [engine_changes, engine_refuses, linux_one, linux_two]
 
 
 def run_tests(binary, names, smp):
