@@ -7,6 +7,7 @@
  */
 #include "monitor/monitor_impl.h"
 #include "qapi/commands.h"
+#include "target/i386/cpu.h"
 #include "target/i386/features.h"
 #include "target/i386/model.h"
 
@@ -31,6 +32,14 @@ static void add_missing(const CpuModel *model, StrList *to)
     }
 }
 
+/* As a guest of this machine's engine would see it. */
+static bool resolve(Machine *m, const char *text, CpuModel *model, Error **err)
+{
+    CpuOffer offer;
+
+    return cpu_offer(machine_accel(m), &offer, err) && model_resolve(text, &offer, model, err);
+}
+
 bool qmp_query_cpu_definitions(Machine *m, CpuDefinitionInfoList *ret, Error **err)
 {
     const char *name;
@@ -44,7 +53,7 @@ bool qmp_query_cpu_definitions(Machine *m, CpuDefinitionInfoList *ret, Error **e
         info->has_migration_safe = true;
         info->migration_safe = !depends_on_host(name);
         info->static_ = !strcmp(name, "base");
-        info->has_unavailable_features = model_parse(name, &model, NULL);
+        info->has_unavailable_features = resolve(m, name, &model, NULL);
         if (info->has_unavailable_features) {
             add_missing(&model, &info->unavailable_features);
         }
@@ -127,7 +136,7 @@ bool qmp_query_cpu_model_expansion(Machine *m, const QueryCpuModelExpansionArgs 
     if (strchr(arg->model.name, ',')) {
         return error_set(err, "there is no CPU model %s", arg->model.name);
     }
-    if (!append_props(text, arg->model.props, err) || !model_parse(text->str, &model, err)) {
+    if (!append_props(text, arg->model.props, err) || !resolve(m, text->str, &model, err)) {
         return false;
     }
     ret->model.name = g_strdup(as_base ? "base" : arg->model.name);
