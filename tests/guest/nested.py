@@ -136,7 +136,7 @@ class Outer(Guest):
         return self.run(command, self.prompt, limit)
 
 
-LINUX = ('rhea -accel kvm -m 256 -nographic -kernel /guest/kernel -initrd /guest/initramfs '
+LINUX = ('rhea -accel kvm -cpu max,-xsave -m 256 -nographic -kernel /guest/kernel -initrd /guest/initramfs '
          '-append "console=ttyS0 quiet" ')
 
 
