@@ -153,16 +153,18 @@ enum {
 };
 
 /* Where rips lead in translated code, for each view; see target/i386/translate. A tag is minus the
- * rip. The slot is what PEXT takes from the rip by JUMP_MASK. */
-enum { JUMP_SLOTS = 1024, JUMP_MASK = 0x31fe, JUMP_VIEWS = VIEW_SLOW };
+ * rip. The slot is what PEXT takes from the rip by JUMP_MASK: functions begin at multiples of 16,
+ * so bits below would be lost on them, and a kernel has thousands. */
+enum { JUMP_SLOTS = 4096, JUMP_SHIFT = 3, JUMP_VIEWS = VIEW_SLOW };
+enum { JUMP_MASK = (JUMP_SLOTS - 1) << JUMP_SHIFT };
 
 typedef struct JumpTable {
     uint64_t tag[JUMP_SLOTS];
     uint64_t page[JUMP_SLOTS]; /* the rip of the page's first byte */
     uintptr_t code[JUMP_SLOTS];
+    uint64_t used[JUMP_SLOTS / 64], global[JUMP_SLOTS / 64]; /* slots; those of global pages */
     uint64_t near[JUMP_SLOTS / 64]; /* pages that rips lie in, as bits: linear page % JUMP_SLOTS */
     uint32_t mode;
-    bool used, local; /* local: some lead to pages that are not global */
 } JumpTable;
 
 typedef struct Cpu {

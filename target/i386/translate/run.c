@@ -14,37 +14,48 @@ void trans_thread(Cpu *c)
 
 /* ---- jump tables ---- */
 
+/* No rip of that slot. */
 static uint64_t jump_no_tag(unsigned slot)
 {
-    return slot ? 0 : -(uint64_t)2;
+    return slot ? 0 : -(1ull << JUMP_SHIFT);
 }
 
-static void table_clear(JumpTable *t)
+static void table_clear(JumpTable *t, bool global_too)
 {
-    for (unsigned slot = 0; slot < JUMP_SLOTS; slot++) {
-        t->tag[slot] = jump_no_tag(slot);
+    for (unsigned w = 0; w < JUMP_SLOTS / 64; w++) {
+        uint64_t bits = t->used[w] & (global_too ? ~0ull : ~t->global[w]);
+
+        t->used[w] &= ~bits;
+        t->near[w] = global_too ? 0 : t->near[w];
+        for (; bits; bits &= bits - 1) {
+            t->tag[w * 64 + __builtin_ctzll(bits)] = 0;
+        }
     }
-    for (unsigned n = 0; n < JUMP_SLOTS / 64; n++) {
-        t->near[n] = 0;
+    if (!(t->used[0] & 1)) {
+        t->tag[0] = jump_no_tag(0);
     }
-    t->used = t->local = false;
 }
 
 void jump_flush(Cpu *c, bool global_too)
 {
     for (unsigned v = 0; v < JUMP_VIEWS; v++) {
-        if (c->jumps[v].used && (global_too || c->jumps[v].local)) {
-            table_clear(&c->jumps[v]);
-        }
+        table_clear(&c->jumps[v], global_too);
     }
 }
 
-/* Forget rips whose upper bits, from `shift` up, are those of an address; of a page, all are in a
- * quarter of the slots. */
+/* As PEXT does it. */
+static unsigned jump_slot(uint64_t rip)
+{
+    return rip >> JUMP_SHIFT & (JUMP_SLOTS - 1);
+}
+
+/* Forget rips whose upper bits, from `shift` up, are those of an address; those of a page have
+ * neighbouring slots. */
 static void table_forget(JumpTable *t, uint64_t linear, unsigned shift)
 {
     bool page = shift == 12;
-    unsigned slot = page ? (linear >> 12 & 3) << 8 : 0, end = page ? slot + 256 : JUMP_SLOTS;
+    unsigned slot = page ? jump_slot(linear & -(uint64_t)GUEST_PAGE) : 0;
+    unsigned end = page ? slot + (GUEST_PAGE >> JUMP_SHIFT) : JUMP_SLOTS;
 
     for (; slot < end; slot++) {
         if (!((linear ^ -t->tag[slot]) >> shift)) {
@@ -64,17 +75,10 @@ void jump_flush_page(Cpu *c, uint64_t linear, bool near)
     for (unsigned v = 0; v < JUMP_VIEWS; v++) {
         JumpTable *t = &c->jumps[v];
 
-        if (t->used && (near || t->near[page / 64] >> page % 64 & 1)) {
+        if (near || t->near[page / 64] >> page % 64 & 1) {
             table_forget(t, linear, near ? 30 : 12);
         }
     }
-}
-
-/* As PEXT does it. */
-static unsigned jump_slot(uint64_t rip)
-{
-    _Static_assert(JUMP_MASK == 0x31fe && JUMP_SLOTS == 1024, "the slot is made by hand");
-    return (rip >> 1 & 0xff) | (rip >> 12 & 3) << 8;
 }
 
 void jump_insert(Cpu *c, const Trans *t)
@@ -90,8 +94,9 @@ void jump_insert(Cpu *c, const Trans *t)
     table->page[slot] = c->s.rip - t->phys % GUEST_PAGE;
     table->code[slot] = (uintptr_t)t->entry;
     table->near[linear / GUEST_PAGE % JUMP_SLOTS / 64] |= 1ull << linear / GUEST_PAGE % 64;
-    table->local |= !fetch_global(c, linear);
-    table->used = true;
+    table->used[slot / 64] |= 1ull << slot % 64;
+    table->global[slot / 64] &= ~(1ull << slot % 64);
+    table->global[slot / 64] |= (uint64_t)fetch_global(c, linear) << slot % 64;
 }
 
 /* ---- in ---- */
@@ -99,7 +104,7 @@ void jump_insert(Cpu *c, const Trans *t)
 void trans_forget(Cpu *c)
 {
     for (unsigned v = 0; v < JUMP_VIEWS; v++) {
-        table_clear(&c->jumps[v]);
+        table_clear(&c->jumps[v], true);
     }
     block_flush(c);
     c->code_generation = c->code->generation;
@@ -111,7 +116,7 @@ static void tables_check(Cpu *c)
     JumpTable *table = &c->jumps[c->view];
 
     if (unlikely(table->mode != c->mode)) {
-        table_clear(table);
+        table_clear(table, true);
         table->mode = c->mode;
     }
 }
