@@ -159,7 +159,7 @@ static gboolean work_waits(GSource *source)
     const GdbStub *s = ((StubSource *)source)->stub;
 
     return s->changed || s->leaving ||
-           (s->in->len && !s->restarted && char_space(s->chr) >= OUT_SPACE / 2);
+           (s->in->len && !s->restarted && !s->said_bye && char_space(s->chr) >= OUT_SPACE / 2);
 }
 
 static gboolean work_prepare(GSource *source, gint *timeout)
