@@ -2,6 +2,7 @@
 """A boot sector, instruction by instruction from the reset vector."""
 import os
 import re
+import subprocess
 import sys
 
 import gdb
@@ -76,6 +77,7 @@ def body():
     check(value('$r8'), 0x1122334455667788, 'a 64-bit register')
     loop()
     tables()
+    modules()
     run('detach')
 
 
@@ -114,6 +116,22 @@ def tables():
     check_text(run('rhea pagetable 0x7c00'), r'(?s)0x7c00|7c00', 'rhea pagetable')
     check_text(run('rhea gdt'), 'code', 'rhea gdt')
     check_text(run('monitor info status'), 'paused', 'the monitor answers')
+
+
+def modules():
+    """A list as Linux keeps it: the head, and one module whose layout is to be found out."""
+    head, module = 0x60000, 0x60100
+    base, quad = 0xffffffffc0200000, lambda *n: b''.join(x.to_bytes(8, 'little') for x in n)
+    write = gdb.selected_inferior().write_memory
+    write(head, quad(module + 8, module + 8))
+    write(module, quad(0, head, head) + b'some_driver'.ljust(56, b'\0'))
+    write(module + 0x180, quad(base, 0x2000 << 32 | 0x5000))
+    with open(f'{FOLDER}/list.txt', 'w', encoding='ascii') as file:
+        file.write(f'{head:016x} D modules\n')
+    subprocess.run([f'{os.path.dirname(os.environ["GDB_EXTENSION"])}/kallsyms-elf', f'{FOLDER}/list.txt',
+                    f'{FOLDER}/list.elf'], check=True)
+    run(f'symbol-file {FOLDER}/list.elf')
+    check_text(run('rhea modules'), rf'some_driver +{base:#x} +20480', 'rhea modules tells name, address and size')
 
 
 session(body)
