@@ -207,6 +207,8 @@ class OrcUnwinder(gdb.unwinder.Unwinder):
     def __init__(self):
         super().__init__('rhea-orc')
         self.table = None
+        self.left_for = set()  # stacks (of 16 KB) below one from which they were reached
+        gdb.events.cont.connect(lambda event: self.left_for.clear())
 
     def load(self, event=None):
         """Look for the table's symbols."""
@@ -274,7 +276,12 @@ class OrcUnwinder(gdb.unwinder.Unwinder):
             model = pending.read_register(name).type
             return gdb.Value(value.to_bytes(8, 'little')[:model.sizeof], model)
 
-        info = pending.create_unwind_info(OrcFrameId(typed('rsp', cfa), typed('rip', function_start(pc))))
+        # gdb takes a frame below its callee's for a mistake; but interrupts have stacks of their own.
+        for other in (cfa, values['rsp']):
+            if other < sp and values['rip'] >> 47 == 0x1ffff:
+                self.left_for.add(other >> 14)
+        place = 0xffffffffff000000 | cfa & 0xffffff if cfa >> 14 in self.left_for else cfa
+        info = pending.create_unwind_info(OrcFrameId(typed('rsp', place), typed('rip', function_start(pc))))
         for name, value in values.items():
             if value is not None:
                 info.add_saved_register(name, typed(name, value))
