@@ -21,7 +21,7 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-enum { GUEST_PAGE = 4096, TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS };
+enum { GUEST_PAGE = 4096, TLB_BITS = 14, TLB_SIZE = 1 << TLB_BITS };
 
 /* What is added to every addend: the shift that leaves of a distance in a page nothing, so that
  * translated code finds the count of its shift in the addend it has loaded. */

@@ -107,13 +107,14 @@ static void forget_large(Cpu *c, uint64_t linear)
     for (unsigned v = 0; v < VIEW_SLOW; v++) {
         TlbTable *t = &c->tlb_view[v];
 
-        for (unsigned slot = 0; slot < TLB_SIZE; slot++) {
-            bool large = t->large[slot / 64] >> slot % 64 & 1;
-            uint64_t page = -t->read[slot];
+        for (unsigned w = 0; w < TLB_SIZE / 64; w++) {
+            for (uint64_t bits = t->large[w]; bits; bits &= bits - 1) {
+                unsigned slot = w * 64 + __builtin_ctzll(bits);
 
-            /* a page that may only be written does not exist */
-            if (large && page >> 30 == linear >> 30) {
-                slot_clear(t, slot);
+                /* a page that may only be written does not exist */
+                if (-t->read[slot] >> 30 == linear >> 30) {
+                    slot_clear(t, slot);
+                }
             }
         }
     }
