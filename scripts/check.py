@@ -8,6 +8,7 @@ that ends badly without a FAIL line counts as one failure. Full output: build-ch
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -55,6 +56,10 @@ def run(name, commands, env, limit, log):
     status = 0
     deadline = time.monotonic() + limit
     for command in commands:
+        if not shutil.which(command[0]):
+            print(f'   {name}: there is no {command[0]}: its build failed', flush=True)
+            status = 127
+            break
         with subprocess.Popen(command, cwd=TOP, env={**os.environ, **(env or {})}, text=True, errors='replace',
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
             timer = threading.Timer(max(1, deadline - time.monotonic()), child.kill)

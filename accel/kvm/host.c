@@ -132,10 +132,10 @@ const struct kvm_cpuid_entry2 *kvm_supported_leaf(const Kvm *k, uint32_t leaf, u
 
 static uint64_t feature_msr(const Kvm *k, uint32_t index)
 {
-    struct {
-        struct kvm_msrs head;
+    struct { /* struct kvm_msrs with room */
+        uint32_t nmsrs, pad;
         struct kvm_msr_entry entry;
-    } one = {.head.nmsrs = 1, .entry.index = index};
+    } one = {.nmsrs = 1, .entry.index = index};
 
     return ioctl(k->fd, KVM_GET_MSRS, &one) == 1 ? one.entry.data : 0;
 }

@@ -353,14 +353,14 @@ static const struct KvmMsr rows[] = {
 };
 /* clang-format on */
 
-typedef struct MsrBatch {
-    struct kvm_msrs head;
+typedef struct MsrBatch { /* struct kvm_msrs with room */
+    uint32_t nmsrs, pad;
     struct kvm_msr_entry entry[KVM_MSR_ROWS];
 } MsrBatch;
 
 static bool msr_there(const KvmConvert *c, uint32_t index)
 {
-    MsrBatch b = {.head.nmsrs = 1, .entry[0].index = index};
+    MsrBatch b = {.nmsrs = 1, .entry[0].index = index};
 
     return ioctl(c->fd, KVM_GET_MSRS, &b) == 1;
 }
@@ -403,7 +403,7 @@ static uint64_t *field_of(X86State *s, size_t offset)
  * in TSC_ADJUST, and so moves the offset. */
 static bool msrs_pull(Vcpu *cpu, KvmConvert *c, Error **err)
 {
-    MsrBatch b = {.head.nmsrs = c->msrs};
+    MsrBatch b = {.nmsrs = c->msrs};
     uint64_t before = c->tsc_adjust;
 
     for (unsigned i = 0; i < c->msrs; i++) {
@@ -421,7 +421,7 @@ static bool msrs_pull(Vcpu *cpu, KvmConvert *c, Error **err)
 
 static bool msr_set(const KvmConvert *c, uint32_t index, uint64_t value)
 {
-    MsrBatch b = {.head.nmsrs = 1, .entry[0] = {.index = index, .data = value}};
+    MsrBatch b = {.nmsrs = 1, .entry[0] = {.index = index, .data = value}};
 
     return ioctl(c->fd, KVM_SET_MSRS, &b) == 1;
 }
@@ -432,7 +432,7 @@ static bool msrs_push(Vcpu *cpu, KvmConvert *c, Error **err)
     bool ok = true;
 
     for (unsigned first = 0; first < c->msrs;) {
-        MsrBatch b = {.head.nmsrs = c->msrs - first};
+        MsrBatch b = {.nmsrs = c->msrs - first};
 
         for (unsigned i = first; i < c->msrs; i++) {
             b.entry[i - first].index = c->msr[i].index;
@@ -566,7 +566,7 @@ void kvm_lapic_put(const LapicState *from, int64_t now, struct kvm_lapic_state *
 static bool lapic_pull(Vcpu *cpu, KvmConvert *c, Error **err)
 {
     LapicState *l = cpu->intc ? lapic_kept(cpu->intc) : NULL;
-    MsrBatch b = {.head.nmsrs = 1, .entry[0].index = MSR_DEADLINE};
+    MsrBatch b = {.nmsrs = 1, .entry[0].index = MSR_DEADLINE};
     struct kvm_lapic_state image;
     struct kvm_sregs2 s = {0};
 
@@ -758,7 +758,8 @@ bool kvm_state_push(Vcpu *cpu, KvmConvert *c, uint32_t sections, Error **err)
              error_errno(err, errno, "the FPU cannot be written");
     }
     if (ok && sections & X86_MSRS) {
-        ok = msrs_push(cpu, c, err) & kvm_tsc_push(cpu, c, err);
+        ok = msrs_push(cpu, c, err);
+        ok = kvm_tsc_push(cpu, c, err) && ok;
     }
     if (ok && sections & X86_LAPIC) {
         ok = lapic_push(cpu, c, err);

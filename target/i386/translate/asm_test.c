@@ -55,8 +55,11 @@ __attribute__((format(printf, 2, 3))) static void reads(Written *w, const char *
 /* As Zydis prints a displacement behind a register; "" for 0. */
 static const char *signed_text(int32_t disp, char text[16])
 {
-    snprintf(text, 16, disp ? "%c0x%02X" : "", disp < 0 ? '-' : '+',
-             disp < 0 ? -(uint32_t)disp : (uint32_t)disp);
+    text[0] = 0;
+    if (disp) {
+        snprintf(text, 16, "%c0x%02X", disp < 0 ? '-' : '+',
+                 disp < 0 ? -(uint32_t)disp : (uint32_t)disp);
+    }
     return text;
 }
 
