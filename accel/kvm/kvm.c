@@ -154,6 +154,7 @@ static bool kvm_start(Accel *a, Error **err)
         return false;
     }
     place_pages(k);
+    kvm_coalesce_start(k);
     kvm_slots_listen(k);
     return true;
 }

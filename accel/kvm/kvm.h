@@ -48,7 +48,8 @@ typedef struct Kvm {
     pthread_mutex_t clock_mutex; /* guards the two below, and the dirty rings' harvest */
     bool clock_held;             /* kvmclock stands at clock_ns until a vCPU runs again */
     uint64_t clock_ns;
-    bool failed_slot; /* one report is enough */
+    bool failed_slot;        /* one report is enough */
+    unsigned coalesced_page; /* behind struct kvm_run: the ring of collected writes; 0: none */
 } Kvm;
 
 typedef struct KvmCpu { /* hangs at Vcpu.engine */
@@ -107,6 +108,12 @@ void kvm_irq_inject(Vcpu *cpu, uint8_t vector);
 bool kvm_nmi(Vcpu *cpu);
 bool kvm_smi(Vcpu *cpu);
 void kvm_init_event(Vcpu *cpu); /* INIT from a device: as a message to its own local APIC */
+
+/* ---- coalesce.c ---- */
+
+void kvm_coalesce_start(Kvm *k);
+void kvm_coalesce_flush(
+    Vcpu *cpu); /* carry out what was collected; on the vCPU's thread, outside */
 
 /* ---- debug.c ---- */
 

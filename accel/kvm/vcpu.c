@@ -9,8 +9,7 @@
  * A kick sets immediate_exit, which the kernel looks at before it enters the guest, and sends the
  * signal, which brings it out: between them no moment is missed.
  *
- * Not modelled: coalesced MMIO (no device has registers that it would help), the A20 gate (the
- * kernel has no such mask).
+ * Not modelled: the A20 gate (the kernel has no such mask).
  */
 #include "accel/kvm/kvm.h"
 #include "softmmu/run/run.h"
@@ -188,6 +187,7 @@ void kvm_pull(Vcpu *cpu, uint32_t sections)
     }
     cpu->stale &= ~want;
     if (sections == X86_ALL && vcpu_current() == cpu) {
+        kvm_coalesce_flush(cpu);
         clock_hold(kvm_of(cpu), true);
         c->parked = true;
         cpu->changed |= X86_EVENTS;
@@ -298,6 +298,7 @@ static void serve_port(Vcpu *cpu, KvmCpu *c)
     uint8_t *data = (uint8_t *)r + r->io.data_offset;
     Access by = access_of(cpu, c);
 
+    kvm_coalesce_flush(cpu);
     for (uint32_t n = 0; n < r->io.count; n++, data += r->io.size) {
         if (r->io.direction == KVM_EXIT_IO_IN) {
             mem_read(ports, by, r->io.port, data, r->io.size);
@@ -314,6 +315,7 @@ static void serve_mmio(Vcpu *cpu, KvmCpu *c)
     AddressSpace *as =
         by.smm && kvm_of(cpu)->has_smm ? &kvm_of(cpu)->smm_space : machine_space(cpu->dev.machine);
 
+    kvm_coalesce_flush(cpu);
     if (r->mmio.is_write) {
         mem_write(as, by, r->mmio.phys_addr, r->mmio.data, MIN(r->mmio.len, 8));
     } else {

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Simple guests under this host's own /dev/kvm beside the software engine: kvm_smoke.py BINARY
+
+Some hosts have a /dev/kvm that only interprets: enough for 16- and 32-bit programs.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+WANTED = '!5050\nAB500500\n'
+
+
+def rom(folder):
+    """The program, assembled."""
+    made = [os.path.join(folder, name) for name in ('smoke.o', 'smoke.elf', 'smoke.rom')]
+    subprocess.run(['gcc', '-m32', '-c', '-o', made[0], os.path.join(HERE, 'kvm_smoke.S')], check=True)
+    subprocess.run(['ld', '-m', 'elf_i386', '-Ttext', '0', '-e', '0', '-o', made[1], made[0]], check=True)
+    subprocess.run(['objcopy', '-O', 'binary', '-j', '.text', made[1], made[2]], check=True)
+    return made[2]
+
+
+def output(binary, engine, path):
+    """What the program prints under an engine, and the exit status."""
+    done = subprocess.run([binary, '-accel', engine, '-m', '16', '-bios', path, '-display', 'none', '-serial', 'none',
+                           '-chardev', 'stdio,id=d', '-device', 'isa-debugcon,iobase=0xe9,chardev=d', '-device',
+                           'isa-debug-exit', '-no-reboot'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    return done.stdout, done.returncode, done.stderr
+
+
+def main():
+    """A line for each engine."""
+    binary = sys.argv[1]
+    help_text = subprocess.run([binary, '-accel', 'help'], stdout=subprocess.PIPE, text=True, check=True).stdout
+    engines = ['tcg', 'kvm']
+    if 'kvm      cannot be used' in help_text:
+        line = next(line for line in help_text.splitlines() if line.startswith('kvm'))
+        print(f'skip kvm: {line}')
+        engines = ['tcg']
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = rom(folder)
+        for engine in engines:
+            try:
+                text, status, errors = output(binary, engine, path)
+            except subprocess.TimeoutExpired:
+                text, status, errors = '', None, 'nothing within a minute'
+            if (text, status) == (WANTED, 7):
+                print(f'ok   kvm: 16- and 32-bit code under {engine}')
+            else:
+                failed += 1
+                print(f'FAIL kvm: under {engine} it printed {text!r} and ended with {status}: {errors}')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
