@@ -343,5 +343,6 @@ void rt_init(Cpu *c, void *arena, size_t arena_bytes)
     c->fpu_away = !c->fpu_live;
     cpu_attended(c);
     block_init(c, arena, arena_bytes);
+    tlb_init(c);
     phys_flush(c);
 }

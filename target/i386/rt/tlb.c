@@ -174,7 +174,7 @@ void phys_flush(Cpu *c)
     for (unsigned n = 0; n < PHYS_SPANS; n++) {
         c->span[n].bytes = 0;
     }
-    tlb_init(c);
+    tlb_flush(c);
     block_flush(c);
 }
 
