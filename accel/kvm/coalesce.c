@@ -24,7 +24,8 @@ void kvm_coalesce_start(Kvm *k)
     }
 }
 
-/* One ring for all vCPUs; each has it mapped behind its own page. */
+/* One ring for all vCPUs; each has it mapped behind its own page. Of a run of writes to the one
+ * port only the last shows. */
 static void drain(Kvm *k, struct kvm_coalesced_mmio_ring *ring)
 {
     AddressSpace *ports = machine_port_space(k->accel.machine);
@@ -36,8 +37,11 @@ static void drain(Kvm *k, struct kvm_coalesced_mmio_ring *ring)
         if (first == __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE)) {
             return;
         }
-        mem_write(ports, (Access){0}, e->phys_addr, e->data, MIN(e->len, sizeof e->data));
-        __atomic_store_n(&ring->first, (first + 1) % KVM_COALESCED_MMIO_MAX, __ATOMIC_RELEASE);
+        uint32_t next = (first + 1) % KVM_COALESCED_MMIO_MAX;
+        if (next == __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE)) {
+            mem_write(ports, (Access){0}, e->phys_addr, e->data, MIN(e->len, sizeof e->data));
+        }
+        __atomic_store_n(&ring->first, next, __ATOMIC_RELEASE);
     }
 }
 
