@@ -12,6 +12,7 @@ typedef struct Tcg {
     uint64_t tb_size;
     uint32_t thread;
     bool one_insn, interpreter, perfmap;
+    uint32_t lockstep;
     CodeCache *code; /* NULL: interpreted for ever */
     FILE *perf_map;  /* NULL: none */
 } Tcg;

@@ -5,6 +5,7 @@
  * Not here: record and replay.
  */
 #include "accel/tcg/host.h"
+#include "accel/tcg/lockstep.h"
 #include "softmmu/run/run.h"
 #include "target/i386/cpu.h"
 #include "target/i386/pv.h"
@@ -25,6 +26,7 @@ typedef struct TcgCpu { /* hangs at Vcpu.engine */
     bool new_state; /* it was pushed: what the guest knows of time may be wrong */
     Cpu *rt;
     void *arena;
+    Lockstep *lockstep; /* NULL: off */
 } TcgCpu;
 
 /* ---- life ---- */
@@ -126,6 +128,9 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
     };
     t->rt->code = ((Tcg *)cpu->accel)->code;
     t->rt->translate_after = TRANSLATE_AFTER;
+    if (((Tcg *)cpu->accel)->lockstep && t->rt->code) {
+        t->lockstep = lockstep_new(t->rt, ((Tcg *)cpu->accel)->lockstep);
+    }
     rt_init(t->rt, t->arena, BLOCK_ARENA);
     cpu->engine = t;
     memory_listen(&cpu->memory, &t->listener);
@@ -138,6 +143,7 @@ static void tcg_vcpu_destroy(Vcpu *cpu)
 
     memory_unlisten(&cpu->memory, &t->listener);
     TRACE("tcg.figures", "cpu%u: %" PRIu64 " instructions", cpu->id, t->rt->retired);
+    lockstep_free(t->lockstep);
     fpu_host_free(t->rt);
     munmap(t->arena, BLOCK_ARENA);
     g_free(t);
@@ -157,8 +163,9 @@ static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
         pv_refresh(cpu);
     }
     vcpu_enter(cpu);
-    c->host = host_of_now(tcg); /* the monitor's `log` changes it while vCPUs are parked */
-    c->unlinked = log_on(LOG_NOCHAIN);
+    /* The monitor's `log` changes it while vCPUs are parked. */
+    c->host = lockstep_host(((TcgCpu *)cpu->engine)->lockstep, host_of_now(tcg));
+    c->unlinked = log_on(LOG_NOCHAIN) || tcg->lockstep;
     c->unit_max = tcg->one_insn ? 1 : UNIT_MAX;
     if (c->s.taken) { /* another engine acknowledged it */
         uint8_t vector = c->s.taken;
@@ -355,6 +362,10 @@ static const Prop tcg_props[] = {
             .max = 1ll << 30, .unit = UNIT_BYTES),
     PROP_ENUM(Tcg, thread, THREAD_MULTI, threads, "a thread for each vCPU, or one after the other"),
     PROP_AS(Tcg, "one-insn-per-tb", one_insn, false, "translate one instruction at a time"),
+    PROP_AS(Tcg, "x-lockstep", lockstep, 0,
+            "compare translated code with the interpreter: the first so many runs of each unit, "
+            "and one of 64; one vCPU only",
+            .max = 1000000),
     PROP(Tcg, interpreter, false, "interpret for ever, translate nothing"),
     PROP(Tcg, perfmap, false, "write /tmp/perf-PID.map, for perf to name translated code"),
     PROP_END,

@@ -8,6 +8,8 @@
 #pragma once
 #include "target/i386/rt/cpu.h"
 
+struct Trans;
+
 typedef struct RtHost {
     /* Physical page -> what is there. Stays inside: reads the vCPU's flat view. */
     void (*page)(Cpu *c, uint64_t phys, PhysPage *out);
@@ -55,6 +57,9 @@ typedef struct RtHost {
     void (*log_made)(Cpu *c, uint64_t rip, const uint8_t *host, unsigned size);
     void (*unimplemented)(Cpu *c, const char *what, uint64_t value); /* rate-limited guest log */
     void (*smm_changed)(Cpu *c); /* s.smm: the vCPU's view of memory. leaves */
+    /* Instead of trans_run(): a test mode that compares with the interpreter. Units are not linked
+     * then. NULL: off */
+    uint32_t (*lockstep)(Cpu *c, const struct Trans *t);
 } RtHost;
 
 /* Around every call through the table; in fpu_gate.c. Cheap when the FPU is not live. */

@@ -174,7 +174,7 @@ static bool look_around(Cpu *c, RtExit *exit)
 }
 
 /* The interpreter runs what translated code does not: one instruction, out of its row. */
-static void run_one(Cpu *c)
+void run_one(Cpu *c)
 {
     const Insn *i = block_find(c)->insn;
 
@@ -212,17 +212,19 @@ typedef enum { THEN_NOTHING, THEN_LINK, THEN_REMEMBER } Then;
 
 static Then run_code(Cpu *c, const Trans *t)
 {
-    switch (trans_run(c, t)) {
+    bool alone = c->host->lockstep != NULL;
+
+    switch (unlikely(alone) ? HOST_CALL(c, lockstep, t) : trans_run(c, t)) {
     case TRANS_LINK:
-        return THEN_LINK;
+        return alone ? THEN_NOTHING : THEN_LINK;
     case TRANS_JUMP:
-        return THEN_REMEMBER;
+        return alone ? THEN_NOTHING : THEN_REMEMBER;
     case TRANS_BREAK:
         c->s.rip = c->next_rip;
         return THEN_NOTHING;
     case TRANS_INDIRECT:
         run_one(c);
-        return THEN_REMEMBER;
+        return alone ? THEN_NOTHING : THEN_REMEMBER;
     case TRANS_ONE:
         run_one(c);
         return THEN_NOTHING;
@@ -297,6 +299,21 @@ static RtExit loop(Cpu *c)
         }
         block_run(c, block_find(c));
     }
+}
+
+bool rt_guarded(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque)
+{
+    void *outer[5];
+
+    __builtin_memcpy(outer, c->unwind, sizeof outer);
+    if (__builtin_setjmp(c->unwind)) {
+        __builtin_memcpy(c->unwind, outer, sizeof outer);
+        c->insn = NULL;
+        return false;
+    }
+    fn(c, opaque);
+    __builtin_memcpy(c->unwind, outer, sizeof outer);
+    return true;
 }
 
 /* false: an instruction was left by unwind(). */

@@ -166,7 +166,7 @@ void tlb_drop_writes(Cpu *c)
     }
 }
 
-void phys_flush(Cpu *c)
+void phys_forget(Cpu *c)
 {
     for (unsigned n = 0; n < PHYS_CACHE; n++) {
         c->phys[n].phys = ~0ull;
@@ -175,6 +175,11 @@ void phys_flush(Cpu *c)
         c->span[n].bytes = 0;
     }
     tlb_flush(c);
+}
+
+void phys_flush(Cpu *c)
+{
+    phys_forget(c);
     block_flush(c);
 }
 

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Translated code against the interpreter. A unit runs; what it has changed is kept and taken back;
+ * then the interpreter executes the same instructions from the same state, up to where the unit
+ * left, and the whole state, the FPU and all pages that either has touched must be alike. The
+ * interpreter's results stay.
+ *
+ * Pages are caught where the run-time library asks for them: before a run it is made to forget all
+ * it knows of memory, so it asks for each page before it touches it, and the page is copied then.
+ * The time stamp and random numbers are told again as they were told first. Not compared: runs that
+ * reach devices, the LAPIC or SMM, whose effects cannot be taken back; how units are linked (they
+ * are not, here); more than PAGES pages.
+ */
+#include "accel/tcg/lockstep.h"
+
+#include "target/i386/decode/table.h"
+#include "target/i386/disas.h"
+#include "target/i386/rt/block.h"
+#include "target/i386/rt/fpu.h"
+#include "target/i386/rt/rt.h"
+#include "target/i386/translate/translate.h"
+
+#include <glib.h>
+#include <inttypes.h>
+#include <string.h>
+
+enum { PAGES = 96, TOLD = 64, SEEN_BITS = 18, SHARE = 64, DIFFERENCES = 20, STEPS = 1000000 };
+
+typedef enum { PHASE_OFF, PHASE_FIRST, PHASE_SECOND } Phase;
+
+typedef struct Copy {
+    PhysPage page;
+    bool changed; /* by the first run */
+    uint8_t before[GUEST_PAGE], after[GUEST_PAGE];
+} Copy;
+
+typedef struct End { /* how a run ended */
+    X86State s;
+    bool unwound, pending, has_error, block_break;
+    uint8_t vector;
+    uint32_t error, exit;
+    uint64_t cr2;
+    uint8_t *image;
+} End;
+
+struct Lockstep {
+    RtHost host; /* first: c->host leads here */
+    const RtHost *real;
+    Cpu *c;
+    Phase phase;
+    bool skip;
+    unsigned often, pages, told, told_at;
+    uint64_t random, compared, skipped, differ;
+    uint64_t unknown; /* flags that the manual leaves undefined, as things stand */
+    Copy copy[PAGES];
+    uint64_t tell[TOLD];
+    X86State before;
+    uint8_t *image_before;
+    End first;
+    uint32_t seen[1 << SEEN_BITS];
+};
+
+static Lockstep *of(Cpu *c)
+{
+    return (Lockstep *)c->host;
+}
+
+/* ---- what the runs ask the world ---- */
+
+static void lock_page(Cpu *c, uint64_t phys, PhysPage *out)
+{
+    Lockstep *l = of(c);
+
+    l->real->page(c, phys, out);
+    out->before = out->after = 0; /* each page is asked for by itself */
+    if (l->phase == PHASE_OFF || !out->host || out->readonly) {
+        return;
+    }
+    for (unsigned n = 0; n < l->pages; n++) {
+        if (l->copy[n].page.host == out->host) {
+            return;
+        }
+    }
+    if (l->pages == PAGES) {
+        l->skip = true;
+        return;
+    }
+    l->copy[l->pages].page = *out;
+    l->copy[l->pages].changed = false;
+    memcpy(l->copy[l->pages++].before, out->host, GUEST_PAGE);
+}
+
+/* A value that both runs must get. */
+static uint64_t told(Lockstep *l, uint64_t value)
+{
+    if (l->phase == PHASE_FIRST) {
+        l->skip |= l->told == TOLD;
+        l->tell[l->told % TOLD] = value;
+        l->told++;
+    } else if (l->phase == PHASE_SECOND) {
+        return l->told_at < l->told ? l->tell[l->told_at++] : 0;
+    }
+    return value;
+}
+
+static uint64_t lock_tsc(Cpu *c)
+{
+    return told(of(c), of(c)->real->tsc(c));
+}
+
+static bool lock_random(Cpu *c, uint64_t *value)
+{
+    bool is = of(c)->real->random(c, value);
+
+    *value = told(of(c), *value);
+    return is;
+}
+
+/* What cannot be taken back is done once, by the first run. */
+static const RtHost *effect(Cpu *c)
+{
+    of(c)->skip = true;
+    return of(c)->real;
+}
+
+static uint64_t lock_mmio_read(Cpu *c, uint64_t phys, unsigned size)
+{
+    return effect(c)->mmio_read(c, phys, size);
+}
+
+static void lock_mmio_write(Cpu *c, uint64_t phys, uint64_t value, unsigned size)
+{
+    effect(c)->mmio_write(c, phys, value, size);
+}
+
+static uint32_t lock_port_read(Cpu *c, uint16_t port, unsigned size)
+{
+    return effect(c)->port_read(c, port, size);
+}
+
+static void lock_port_write(Cpu *c, uint16_t port, uint32_t value, unsigned size)
+{
+    effect(c)->port_write(c, port, value, size);
+}
+
+static bool lock_apic_msr_read(Cpu *c, uint32_t index, uint64_t *value)
+{
+    return effect(c)->apic_msr_read(c, index, value);
+}
+
+static bool lock_apic_msr_write(Cpu *c, uint32_t index, uint64_t value)
+{
+    return effect(c)->apic_msr_write(c, index, value);
+}
+
+static uint8_t lock_tpr(Cpu *c)
+{
+    return effect(c)->tpr(c);
+}
+
+static void lock_set_tpr(Cpu *c, uint8_t tpr)
+{
+    effect(c)->set_tpr(c, tpr);
+}
+
+static void lock_ferr(Cpu *c)
+{
+    effect(c)->ferr(c);
+}
+
+static void lock_smm_changed(Cpu *c)
+{
+    effect(c)->smm_changed(c);
+}
+
+/* ---- saying what differs ---- */
+
+static void say(Lockstep *l, const char *what, uint64_t at, uint64_t translated,
+                uint64_t interpreted)
+{
+    g_printerr("   %s %#" PRIx64 ": translated %#" PRIx64 ", interpreted %#" PRIx64 "\n", what, at,
+               translated, interpreted);
+}
+
+static void say_code(Lockstep *l, const Trans *t)
+{
+    PhysPage p;
+    unsigned at = t->phys % GUEST_PAGE;
+
+    l->real->page(l->c, t->phys & -(uint64_t)GUEST_PAGE, &p);
+    for (unsigned n = 0; p.host && n < t->insns && at < GUEST_PAGE; n++) {
+        Insn i;
+        g_autofree char *text = disassemble(l->c->code_size, p.host + at, GUEST_PAGE - at,
+                                            l->before.rip + at - t->phys % GUEST_PAGE);
+
+        if (decode(l->c->code_size, p.host + at, GUEST_PAGE - at, &i) != DECODE_OK) {
+            break;
+        }
+        g_printerr("   %s\n", text);
+        at += i.len;
+    }
+}
+
+static void differs(Lockstep *l, const Trans *t, const char *how)
+{
+    if (l->differ++ < DIFFERENCES) {
+        g_printerr("lockstep differs: %s; unit at %#" PRIx64 " (physical %#" PRIx64
+                   "), mode %#x, left by %u%s\n",
+                   how, l->before.rip, t->phys, t->mode, l->first.exit,
+                   l->first.unwound ? ", unwound" : "");
+        say_code(l, t);
+    }
+}
+
+/* ---- comparing ---- */
+
+static bool arrived(Lockstep *l)
+{
+    uint64_t kept = l->first.s.rflags;
+    bool same;
+
+    l->first.s.rflags = (kept & ~l->unknown) | (l->c->s.rflags & l->unknown);
+    same = !memcmp(&l->first.s, &l->c->s, offsetof(X86State, fpu));
+    l->first.s.rflags = kept;
+    return same;
+}
+
+static void compare_state(Lockstep *l, const Trans *t)
+{
+    const X86State *a = &l->first.s, *b = &l->c->s;
+
+    if (arrived(l)) {
+        return;
+    }
+    differs(l, t, "state");
+    for (unsigned n = 0; n < 16; n++) {
+        if (a->gpr[n] != b->gpr[n]) {
+            say(l, "gpr", n, a->gpr[n], b->gpr[n]);
+        }
+    }
+    if (a->rip != b->rip) {
+        say(l, "rip", 0, a->rip, b->rip);
+    }
+    if (a->rflags != b->rflags) {
+        say(l, "rflags", 0, a->rflags, b->rflags);
+    }
+    for (unsigned n = 0; n < offsetof(X86State, fpu); n++) {
+        if (((const uint8_t *)a)[n] != ((const uint8_t *)b)[n]) {
+            say(l, "state's byte", n, ((const uint8_t *)a)[n], ((const uint8_t *)b)[n]);
+            break;
+        }
+    }
+}
+
+/* Components that are as INIT leaves them, or that nobody wrote: one thing. */
+static void normalize(const FpuHost *f, uint8_t *image)
+{
+    uint64_t present = ~0ull;
+
+    memset(image + FX_FOP, 0, 2);
+    memset(image + FX_FIP, 0, 16); /* of our own code */
+    if (f->save_mask) {
+        memcpy(&present, image + XSAVE_BV, 8);
+        memset(image + XSAVE_BV, 0, 8);
+    }
+    if (!(present & XSTATE_X87)) {
+        memset(image, 0, 24);
+        memset(image + FX_ST, 0, 128);
+        image[0] = 0x7f;
+        image[1] = 3;
+    }
+    if (!(present & XSTATE_SSE)) {
+        memset(image + FX_XMM, 0, 256);
+    }
+    if (f->save_mask & XSTATE_AVX && !(present & XSTATE_AVX)) {
+        memset(image + f->offset[2], 0, 256);
+    }
+}
+
+static void compare_fpu(Lockstep *l, const Trans *t)
+{
+    const FpuHost *f = l->c->fpu;
+    unsigned bytes = f->save_mask & XSTATE_AVX ? f->offset[2] + 256 : FX_BYTES;
+    g_autofree uint8_t *a = g_memdup2(l->first.image, f->image_bytes);
+    g_autofree uint8_t *b = g_memdup2(f->image, f->image_bytes);
+
+    normalize(f, a);
+    normalize(f, b);
+    for (unsigned n = 0; n < bytes && memcmp(a, b, bytes); n++) {
+        if (a[n] != b[n]) {
+            differs(l, t, "FPU");
+            say(l, "byte", n, a[n], b[n]);
+            return;
+        }
+    }
+}
+
+static void compare_pages(Lockstep *l, const Trans *t)
+{
+    for (unsigned n = 0; n < l->pages; n++) {
+        const Copy *p = &l->copy[n];
+        const uint8_t *wanted = p->changed ? p->after : p->before;
+
+        for (unsigned at = 0; at < GUEST_PAGE && memcmp(wanted, p->page.host, GUEST_PAGE); at++) {
+            if (wanted[at] != p->page.host[at]) {
+                differs(l, t, "memory");
+                say(l, "physical", p->page.phys + at, wanted[at], p->page.host[at]);
+                return;
+            }
+        }
+    }
+}
+
+static void compare(Lockstep *l, const Trans *t, bool unwound)
+{
+    const End *a = &l->first;
+    const Cpu *c = l->c;
+
+    l->compared++;
+    if (a->unwound != unwound ||
+        (unwound &&
+         (a->pending != c->exc_pending ||
+          (a->pending && (a->vector != c->exc_vector || a->has_error != c->exc_has_error ||
+                          (a->has_error && a->error != c->exc_error) ||
+                          (a->vector == EXC_PF && a->cr2 != c->exc_cr2)))))) {
+        differs(l, t, "exception");
+        say(l, "vector", 0, a->unwound ? a->vector : ~0ull, unwound ? c->exc_vector : ~0ull);
+    }
+    compare_state(l, t);
+    compare_fpu(l, t);
+    compare_pages(l, t);
+}
+
+/* ---- running ---- */
+
+static bool chosen(Lockstep *l, const Trans *t)
+{
+    uint64_t hash =
+        (t->phys ^ (uint64_t)t->mode << 40 ^ (uint64_t)t->version << 52) * 0x9e3779b97f4a7c15u;
+    uint32_t *seen = &l->seen[hash >> (64 - SEEN_BITS)];
+
+    l->random = l->random * 6364136223846793005u + 1442695040888963407u;
+    return (*seen)++ < l->often || !(l->random >> 58);
+}
+
+typedef struct RunOf {
+    const Trans *t;
+    TransExit exit;
+} RunOf;
+
+static void run_unit(Cpu *c, void *opaque)
+{
+    RunOf *r = opaque;
+
+    r->exit = trans_run(c, r->t);
+}
+
+/* Shifts by nothing leave flags alone. */
+static bool surely_written(const Insn *i)
+{
+    return i->op != OP_SHL && i->op != OP_SHR && i->op != OP_SAR && i->op != OP_SHLD &&
+           i->op != OP_SHRD && i->op != OP_ROL && i->op != OP_ROR && i->op != OP_RCL &&
+           i->op != OP_RCR && !(insn_row(i)->attr & (ROW_STRING | ROW_REPE));
+}
+
+static void run_next(Cpu *c, void *opaque)
+{
+    const Insn *i = block_find(c)->insn;
+    const InsnRow *row = insn_row(i);
+    uint64_t *unknown = opaque, written = surely_written(i) ? row->written : 0,
+             undefined = row->undefined;
+
+    c->s.rflags &= ~(uint64_t)FLAG_RF; /* as the loop does, which a REP has asked for */
+    run_one(c);
+    *unknown = (*unknown & ~written) | undefined;
+}
+
+static void begin(Lockstep *l)
+{
+    Cpu *c = l->c;
+
+    l->pages = l->told = l->told_at = 0;
+    l->skip = false;
+    l->before = c->s;
+    memcpy(l->image_before, c->fpu->image, c->fpu->image_bytes);
+    phys_forget(c);
+    l->phase = PHASE_FIRST;
+}
+
+static void end_first(Lockstep *l, bool unwound, TransExit exit)
+{
+    Cpu *c = l->c;
+    uint8_t *image = l->first.image;
+
+    gate_out(c);
+    memcpy(image, c->fpu->image, c->fpu->image_bytes);
+    l->first = (End){c->s,          unwound,      c->exc_pending, c->exc_has_error, c->block_break,
+                     c->exc_vector, c->exc_error, exit,           c->exc_cr2,       image};
+    if (!unwound && exit == TRANS_BREAK) {
+        l->first.s.rip = c->next_rip;
+    }
+}
+
+static void take_back(Lockstep *l)
+{
+    Cpu *c = l->c;
+
+    for (unsigned n = 0; n < l->pages; n++) {
+        Copy *p = &l->copy[n];
+
+        p->changed = memcmp(p->before, p->page.host, GUEST_PAGE);
+        if (p->changed) {
+            memcpy(p->after, p->page.host, GUEST_PAGE);
+            memcpy(p->page.host, p->before, GUEST_PAGE);
+            if (p->page.code) {
+                code_written(p->page.code, 0, GUEST_PAGE);
+            }
+        }
+    }
+    c->s = l->before;
+    memcpy(c->fpu->image, l->image_before, c->fpu->image_bytes);
+    c->exc_pending = false;
+    cpu_mode_changed(c);
+    phys_forget(c);
+    c->block_break = false;
+}
+
+/* From the same state to where the first run left; true: unwound. Units lead back into themselves
+ * and to others of the page, so the place may be passed several times before the state is the one
+ * wanted. */
+static bool second(Lockstep *l)
+{
+    Cpu *c = l->c;
+    const End *a = &l->first;
+    uint64_t page = c->s.rip >> 12;
+
+    l->phase = PHASE_SECOND;
+    l->unknown = 0;
+    for (unsigned steps = 0; steps < STEPS; steps++) {
+        if (!a->unwound && c->s.rip == a->s.rip && arrived(l)) {
+            break;
+        }
+        if (steps && c->s.rip >> 12 != page) {
+            break;
+        }
+        if (!rt_guarded(c, run_next, &l->unknown)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t lockstep_run(Cpu *c, const Trans *t)
+{
+    Lockstep *l = of(c);
+    RunOf r = {t, TRANS_LOOKUP};
+    bool unwound;
+
+    if (!chosen(l, t)) {
+        return trans_run(c, t);
+    }
+    begin(l);
+    unwound = !rt_guarded(c, run_unit, &r);
+    end_first(l, unwound, r.exit);
+    if (l->skip) {
+        l->skipped++;
+    } else {
+        take_back(l);
+        unwound = second(l);
+        gate_out(c);
+        if (l->skip) {
+            l->skipped++;
+        } else {
+            compare(l, t, unwound);
+        }
+        c->block_break |= l->first.block_break;
+        c->next_rip = c->s.rip;
+    }
+    l->phase = PHASE_OFF;
+    if (unwound) {
+        unwind(c);
+    }
+    return c->s.rip == l->first.s.rip ? r.exit : TRANS_LOOKUP;
+}
+
+/* ---- life ---- */
+
+Lockstep *lockstep_new(Cpu *c, unsigned often)
+{
+    Lockstep *l = g_new0(Lockstep, 1);
+
+    l->c = c;
+    l->often = often;
+    l->image_before = g_malloc(c->fpu->image_bytes);
+    l->first.image = g_malloc(c->fpu->image_bytes);
+    return l;
+}
+
+void lockstep_free(Lockstep *l)
+{
+    if (l) {
+        g_printerr("lockstep: %" PRIu64 " runs compared, %" PRIu64 " not comparable, %" PRIu64
+                   " differ\n",
+                   l->compared, l->skipped, l->differ);
+        g_free(l->image_before);
+        g_free(l->first.image);
+        g_free(l);
+    }
+}
+
+const RtHost *lockstep_host(Lockstep *l, const RtHost *real)
+{
+    if (!l) {
+        return real;
+    }
+    l->real = real;
+    l->host = *real;
+    l->host.page = lock_page;
+    l->host.tsc = lock_tsc;
+    l->host.random = lock_random;
+    l->host.mmio_read = lock_mmio_read;
+    l->host.mmio_write = lock_mmio_write;
+    l->host.port_read = lock_port_read;
+    l->host.port_write = lock_port_write;
+    l->host.apic_msr_read = lock_apic_msr_read;
+    l->host.apic_msr_write = lock_apic_msr_write;
+    l->host.tpr = lock_tpr;
+    l->host.set_tpr = lock_set_tpr;
+    l->host.ferr = lock_ferr;
+    l->host.smm_changed = lock_smm_changed;
+    l->host.lockstep = lockstep_run;
+    return &l->host;
+}
