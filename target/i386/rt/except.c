@@ -178,14 +178,22 @@ static void deliver_once(Cpu *c)
     c->s.rip = c->next_rip;
 }
 
+/* Delivering #AC may raise #AC, for ever (at level 3, on a stack that is not aligned): processors
+ * hang then, but we may be wanted elsewhere. */
+enum { ENDLESS = 100 };
+
 bool deliver_pending(Cpu *c)
 {
     void *outer[5];
     volatile bool good = true;
+    volatile unsigned tries = 0;
 
     __builtin_memcpy(outer, c->unwind, sizeof(outer));
     if (__builtin_setjmp(c->unwind)) {
         __asm__ volatile("" : : : "memory");
+    }
+    if (++tries > ENDLESS && !c->go) {
+        c->exc_pending = false; /* the instruction starts again when rt_run() is called next */
     }
     if (c->exc_pending) {
         note(c);

@@ -5,6 +5,8 @@
  */
 #include "target/i386/translate/unit.h"
 
+#include "target/i386/rt/rt.h"
+
 /* ---- gathering ---- */
 
 /* May control fall through to the next instruction? */
@@ -133,6 +135,10 @@ static bool emit_insn(Unit *u)
     const Insn *i = unit_now(u)->i;
     bool ends = false;
 
+    if (i->run == run_undefined) { /* there is none, or the model lacks it: its row says nothing */
+        emit_one(u);
+        return false;
+    }
     if (does_nothing(i)) {
         return true;
     }

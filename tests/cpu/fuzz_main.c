@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cpu-fuzz: random bytes run as code by the translator and the interpreter behind it, from random
+ * states, in real, protected, long and virtual-8086 mode, at levels 0 and 3, with random stack
+ * pointers, tables full of gates into more random bytes, and page tables that the code may write.
+ * Nothing is compared: the process must live. Options: --seconds N, --seed N (of the first round),
+ * --rounds N (then the end, whatever the time).
+ *
+ * Rounds run in children, so that one that kills its process is known by its seed. Each lasts until
+ * it halts, shuts down, or a timer of a few milliseconds kicks the CPU; a child that does not
+ * answer to the kick fails, too.
+ */
+#include "tests/lib/barecpu.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BATCH = 64, ROUND_MS = 2, STUCK_SECONDS = 60, TABLE = 0x4000, CODE_SPAN = 0x4000 };
+
+typedef struct Shared {
+    volatile uint64_t seed, rounds, retired, entries;
+} Shared;
+
+static uint64_t next(uint64_t *r)
+{
+    uint64_t x = *r += 0x9e3779b97f4a7c15ull;
+
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+    return x ^ x >> 31;
+}
+
+static bool one_in(uint64_t *r, unsigned n)
+{
+    return !(next(r) >> 20 & 0xfffff) || (next(r) >> 20) % n == 0;
+}
+
+/* Bytes, now and then one that begins what programs are made of. */
+static void fill_code(uint64_t *r, uint8_t *at, unsigned bytes)
+{
+    static const uint8_t usual[] = {0x01, 0x03, 0x0f, 0x29, 0x31, 0x39, 0x48, 0x49, 0x4c, 0x50,
+                                    0x58, 0x66, 0x74, 0x75, 0x81, 0x83, 0x85, 0x89, 0x8b, 0x8d,
+                                    0x90, 0xa4, 0xab, 0xc3, 0xc4, 0xc5, 0xc7, 0xd9, 0xdd, 0xe8,
+                                    0xe9, 0xeb, 0xf0, 0xf2, 0xf3, 0xf7, 0xff, 0x8e, 0xcf};
+
+    for (unsigned n = 0; n < bytes; n++) {
+        at[n] = one_in(r, 3) ? usual[next(r) % sizeof(usual)] : next(r);
+    }
+}
+
+static uint64_t address(uint64_t *r)
+{
+    switch (next(r) >> 40 & 7) {
+    case 0:
+        return next(r);
+    case 1:
+        return next(r) | 0xffff800000000000;
+    case 2:
+        return BARE_RAM - (next(r) & 63);
+    case 3:
+        return BARE_TABLES + (next(r) & 0x3fff);
+    case 4:
+        return BARE_CODE + (next(r) & (CODE_SPAN - 1));
+    default:
+        return BARE_STACK + (next(r) & 0xffff);
+    }
+}
+
+/* Gates of all kinds, most of them good, into the code. */
+static void fill_gates(uint64_t *r, BareCpu *b, CodeSize code)
+{
+    unsigned bytes = code == CODE_16 ? 4 : code == CODE_32 ? 8 : 16;
+
+    for (unsigned n = 0; n < 256; n++) {
+        uint64_t to = BARE_CODE + (next(r) & (CODE_SPAN - 1));
+        uint64_t gate = (to & 0xffff) | (code == CODE_64 ? 0x18ull : 8ull) << 16 | 0x8e00ull << 32 |
+                        to >> 16 << 48;
+        uint64_t high = 0;
+
+        if (code == CODE_16) {
+            gate = (to & 0xf) | (to >> 4) << 16;
+        }
+        if (one_in(r, 3)) {
+            gate |= 0x6000ull << 32;
+        }
+        if (one_in(r, 32)) {
+            gate ^= next(r) & next(r);
+        }
+        memcpy(b->ram + TABLE + n * bytes, &gate, bytes > 8 ? 8 : bytes);
+        if (bytes == 16) {
+            memcpy(b->ram + TABLE + n * bytes + 8, &high, 8);
+        }
+    }
+    b->c->s.idtr.base = TABLE;
+    b->c->s.idtr.limit = 256 * bytes - 1;
+}
+
+static void level_three(BareCpu *b)
+{
+    static const uint64_t user[] = {0x00cffb000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff};
+    X86State *s = &b->c->s;
+
+    memcpy(b->ram + BARE_TABLES + 8, user, sizeof(user)); /* the same selectors, DPL 3 */
+    for (unsigned n = 0; n < SEG_LDTR; n++) {
+        s->seg[n].attr |= ATTR_DPL;
+        s->seg[n].selector |= 3;
+    }
+}
+
+static void virtual_8086(BareCpu *b)
+{
+    X86State *s = &b->c->s;
+
+    s->rflags |= FLAG_VM | FLAG_IOPL;
+    for (unsigned n = 0; n < SEG_LDTR; n++) {
+        s->seg[n] = (X86Segment){
+            0x1000, ATTR_P | ATTR_S | ATTR_DPL | ATTR_WRITE_READ | ATTR_ACCESSED, 0xffff, 0x10000};
+    }
+    s->rip &= 0xffff;
+}
+
+static void random_state(uint64_t *r, BareCpu *b, CodeSize code)
+{
+    X86State *s = &b->c->s;
+
+    for (unsigned n = 0; n < 16; n++) {
+        s->gpr[n] = one_in(r, 4) ? next(r) : address(r);
+    }
+    s->gpr[R_CX] &= one_in(r, 4) ? ~0ull : 0xff;
+    s->rip = code == CODE_16 ? next(r) & (CODE_SPAN - 1) : BARE_CODE + (next(r) & (CODE_SPAN - 1));
+    s->rflags = FLAG_ONE | (next(r) & (FLAGS_ARITH | FLAG_DF | FLAG_IF | FLAG_AC | FLAG_NT)) |
+                (one_in(r, 20) ? FLAG_TF : 0);
+    s->cr0 |= next(r) & (CR0_WP | CR0_AM | CR0_MP) & (one_in(r, 2) ? ~0u : 0);
+    s->cr4 |= next(r) & (CR4_PGE | CR4_OSXSAVE | CR4_FSGSBASE | CR4_OSFXSR | CR4_OSXMMEXCPT);
+    s->xcr0 = 7;
+    if (code == CODE_16) {
+        s->seg[SEG_CS].selector = BARE_CODE >> 4;
+        s->seg[SEG_CS].base = BARE_CODE;
+    } else if (one_in(r, 3)) {
+        level_three(b);
+    } else if (code == CODE_32 && one_in(r, 4)) {
+        virtual_8086(b);
+    }
+    for (unsigned n = 0; code == CODE_32 && n < SEG_LDTR && one_in(r, 6); n++) { /* not flat */
+        s->seg[n].limit = next(r) & 0xfffff;
+    }
+}
+
+static void kick(union sigval cpu)
+{
+    cpu_kick(cpu.sival_ptr);
+}
+
+static void run(BareCpu *b)
+{
+    for (unsigned n = 0; n < 50; n++) {
+        RtExit exit = bare_run(b);
+
+        if (!b->c->go || (exit != RT_KICK && exit != RT_DEBUG)) {
+            return;
+        }
+    }
+}
+
+static void one_round(BareCpu *b, CodeSize code, uint64_t seed, timer_t timer)
+{
+    uint64_t r = seed;
+    struct itimerspec soon = {.it_value = {0, ROUND_MS * 1000000}};
+
+    fill_code(&r, b->ram + BARE_CODE, CODE_SPAN);
+    for (unsigned n = 0; n < 0x8000; n += 8) {
+        uint64_t value = one_in(&r, 2) ? address(&r) : next(&r);
+
+        memcpy(b->ram + BARE_STACK + n, &value, 8);
+    }
+    for (unsigned at = 0; at < BARE_RAM / GUEST_PAGE; at++) {
+        code_written(&b->pages[at], 0, GUEST_PAGE);
+    }
+    fill_gates(&r, b, code);
+    random_state(&r, b, code);
+    rt_state_loaded(b->c);
+    cpu_attended(b->c);
+    timer_settime(timer, 0, &soon, NULL);
+    run(b);
+}
+
+/* Each round on a CPU as after reset. */
+static void batch(Shared *shared, uint64_t seed, unsigned rounds)
+{
+    for (unsigned n = 0; n < rounds; n++) {
+        CodeSize code = (seed + n) % 3;
+        BareCpu *b = bare_new(code);
+        struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = kick};
+        timer_t timer;
+
+        event.sigev_value.sival_ptr = b->c;
+        timer_create(CLOCK_MONOTONIC, &event, &timer);
+        shared->seed = seed + n;
+        alarm(STUCK_SECONDS);
+        one_round(b, code, seed + n, timer);
+        shared->rounds++;
+        shared->retired += b->c->retired;
+        shared->entries += b->c->entries;
+        timer_delete(timer); /* its thread may still be about to kick, so the CPU is left to the
+                                child's end */
+    }
+}
+
+static bool run_batch(Shared *shared, uint64_t seed, unsigned rounds)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    if (child == 0) {
+        batch(shared, seed, rounds);
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    if (status) {
+        printf("FAIL fuzz: seed %llu ends the process with signal %d\n",
+               (unsigned long long)shared->seed, WTERMSIG(status));
+        fflush(stdout);
+    }
+    return !status;
+}
+
+int main(int argc, char **argv)
+{
+    Shared *shared =
+        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uint64_t seed = 1, seconds = 20, rounds = ~0ull, failures = 0;
+    time_t end;
+
+    for (int n = 1; n + 1 < argc; n += 2) {
+        uint64_t value = strtoull(argv[n + 1], NULL, 0);
+
+        *(!strcmp(argv[n], "--seed")      ? &seed
+          : !strcmp(argv[n], "--seconds") ? &seconds
+                                          : &rounds) = value;
+    }
+    setenv("TEST_TRANSLATE", "1", 1);
+    end = time(NULL) + (time_t)seconds;
+    while (time(NULL) < end && shared->rounds < rounds && failures < 10) {
+        uint64_t left = rounds - shared->rounds;
+
+        failures += !run_batch(shared, seed, left < BATCH ? (unsigned)left : BATCH);
+        seed = shared->seed + 1;
+    }
+    printf("%s fuzz: %llu rounds of random code, %llu instructions interpreted, %llu times "
+           "translated code was entered\n",
+           failures || !shared->entries ? "FAIL" : "ok", (unsigned long long)shared->rounds,
+           (unsigned long long)shared->retired, (unsigned long long)shared->entries);
+    return failures || !shared->entries;
+}
