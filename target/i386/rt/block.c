@@ -125,7 +125,7 @@ static Block **block_bucket(BlockCache *cache, uint64_t phys, uint32_t mode)
 
 /* ---- making them ---- */
 
-static void run_too_long(Cpu *c, const Insn *i)
+void run_too_long(Cpu *c, const Insn *i)
 {
     raise_error(c, EXC_GP, 0);
 }

@@ -37,7 +37,7 @@ void fpu_load_image(Cpu *c);
 
 /* On the vCPU's own thread, or by anyone with the world stopped. */
 void tlb_drop_writes(Cpu *c); /* all write tags: a page got code or became clean          */
-void phys_forget(Cpu *c); /* PhysPages and TLB: they are asked for again */
+void phys_forget(Cpu *c);     /* PhysPages and TLB: they are asked for again */
 void phys_flush(Cpu *c); /* the memory map changed: forget PhysPages, TLB and blocks' addresses */
 
 /* Interrupts, between calls of rt_run(). */
@@ -61,6 +61,7 @@ InsnRun *bind_integer(Cpu *c, Insn *i);
 InsnRun *bind_system(Cpu *c, Insn *i);
 InsnRun *bind_vector(Cpu *c, Insn *i);     /* x87, MMX, SSE, AVX, FXSAVE, XSAVE ... */
 void run_undefined(Cpu *c, const Insn *i); /* #UD */
+void run_too_long(Cpu *c, const Insn *i);  /* #GP: more than 15 bytes */
 
 /* For lockstep: the instruction at rip, and nothing around it; a function that may unwind (false)
  * without leaving the caller. */

@@ -135,7 +135,8 @@ static bool emit_insn(Unit *u)
     const Insn *i = unit_now(u)->i;
     bool ends = false;
 
-    if (i->run == run_undefined) { /* there is none, or the model lacks it: its row says nothing */
+    if (i->run == run_undefined ||
+        i->run == run_too_long) { /* there is none, or the model lacks it: its row says nothing */
         emit_one(u);
         return false;
     }
