@@ -372,6 +372,7 @@ static void run_next(Cpu *c, void *opaque)
 
     c->s.rflags &= ~(uint64_t)FLAG_RF; /* as the loop does, which a REP has asked for */
     run_one(c);
+    gate_out(c); /* what follows is compiled with vector registers */
     *unknown = (*unknown & ~written) | undefined;
 }
 
