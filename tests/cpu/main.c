@@ -231,8 +231,8 @@ static bool misaligned_mode(const Run *t)
 
 /* The emulator Bochs takes EVEX.W for undefined unless it is 0 where the manual ignores it; reads
  * all of what VPMOVSX, VPMOVZX (class E5) and VEXPAND (E4) could, whatever the mask says; lets
- * masks suppress the faults of VEXTRACT (E6NF); does not scale the displacement of VPEXTRW;
- * converts before it looks whether VCVTPS2PH can store. */
+ * masks suppress the faults of VEXTRACT (E6NF); scales displacements of VPEXTRW and VPINSRB as for
+ * four bytes; converts before it looks whether VCVTPS2PH can store. */
 static bool bochs_choice(const Run *t)
 {
     const Insn *i = &t->e.insn;
@@ -245,7 +245,7 @@ static bool bochs_choice(const Run *t)
         return false;
     }
     return (native == EXC_UD && ignores_w) || (i->op == OP_VCVTPS2PH && ours != EXC_BP) ||
-           (i->op == OP_VPEXTRW && t->e.disp_bytes == 1) ||
+           ((i->op == OP_VPEXTRW || i->op == OP_VPINSRB) && t->e.disp_bytes == 1) ||
            (i->mask && native != EXC_BP && ours == EXC_BP && (widens || row->tuple)) ||
            (i->mask && native == EXC_BP && ours != EXC_BP && row->attr & ROW_WHOLE);
 }
