@@ -207,12 +207,10 @@ static void point_insert(GdbStub *s, const char *at, size_t n)
         reply_text(s, "OK");
     } else {
         const char *hint = error_hint_text(err);
-        g_autofree char *text =
-            g_strdup_printf("%s%s%s\n", error_text(err), *hint ? "; " : "", hint);
 
-        stub_say(s, text, strlen(text));
+        /* An O packet would be taken for the answer. */
+        reply_text(s, "E.points.%s%s%s", error_text(err), *hint ? "; " : "", hint);
         error_free(err);
-        reply_error(s, ENOSPC);
     }
 }
 
