@@ -19,7 +19,10 @@ from guest import Guest, GuestError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(TOP, 'tests/gdb'))
+import session  # noqa: E402
 QEMU = 'qemu-system-x86_64'
+GDB_LIMIT = 120 # seconds
 FIRMWARE = ['/usr/share/seabios/bios-256k.bin']
 INIT = r'''#!/bin/sh
 /bin/busybox --install -s /bin
@@ -210,13 +213,50 @@ def engine_refuses(outer):
     outer.expect(outer.prompt)
 
 
-TESTS = [engine_changes, engine_refuses, linux_one, linux_two]
+def gdb_session(outer):
+    """gdb on the host steers a boot sector in the inner guest, by the outer one's second serial port."""
+    if not shutil.which('gdb'):
+        raise Skip('gdb is not installed')
+    outer.sh('stty -F /dev/ttyS1 115200 raw -echo clocal')
+    outer.send('rhea -accel kvm -cpu max,-xsave -m 16 -bios /guest/sector -nodefaults -display none -S '
+               '-monitor stdio -gdb pipe:/dev/ttyS1\n')
+    outer.expect('(qemu) ')
+    try:
+        lines = session.gdb_run(outer.folder, 'kvm_gdb.py', GDB_LIMIT, SECTOR_PLACES=outer.places)
+    except subprocess.TimeoutExpired as why:
+        said = (why.stdout or b'').decode(errors='replace')
+        raise GuestError(f'gdb has not ended within {GDB_LIMIT} s; it said:\n{said[-1500:]}') from why
+    check(session.judge('kvm', lines), 0, 'the number of failures')
+    check('KVM has four debug registers' in '\n'.join(lines), True, 'that gdb tells why a breakpoint is refused')
+    for line in [line for line in lines if line.startswith('skip ')]:
+        print(f'skip nested: gdb_session: {line[5:]}')
+    check('running' in outer.run('info status', '(qemu) '), True, 'the guest goes on')
+    at = re.search(r'counter=(\S+)', outer.places).group(1)
+    seen = {outer.run(f'xp /1gx {at}', '(qemu) ').split()[-1] for _ in range(20)}
+    check(len(seen) > 1 and min(seen) > '0x5', True, f'that the loop counts on: {seen}')
+    outer.send('quit\n')
+    outer.expect(outer.prompt)
+
+
+TESTS = [engine_changes, engine_refuses, gdb_session, linux_one, linux_two]
+
+
+def with_sector(binary, folder, smp):
+    """The outer guest with the boot sector of tests/gdb, and a second serial port for gdb."""
+    rom, symbols, table = session.assemble(folder)
+    places = dict(symbols['at'])
+    places['write16'], places['write32'] = [at for at in sorted(table) if table[at][1] == 'mov cr0,eax']
+    outer = Outer(binary, folder, smp, [(rom, '/guest/sector')],
+                  options=['-serial', f'unix:{folder}/gdb,server=on,wait=off'])
+    outer.folder = folder
+    outer.places = ' '.join(f'{name}={at:#x}' for name, at in places.items())
+    return outer
 
 
 def run_tests(binary, names, smp):
     """All in one outer guest; how many failed."""
     failed = 0
-    with tempfile.TemporaryDirectory() as folder, Outer(binary, folder, smp) as outer:
+    with tempfile.TemporaryDirectory() as folder, with_sector(binary, folder, smp) as outer:
         check('No' in outer.sh('ls /dev/kvm'), False, 'the absence of /dev/kvm')
         for test in TESTS:
             name = test.__name__
@@ -225,6 +265,8 @@ def run_tests(binary, names, smp):
             try:
                 test(outer)
                 print(f'ok   nested: {name}: {test.__doc__}', flush=True)
+            except Skip as why:
+                print(f'skip nested: {name}: {why}', flush=True)
             except GuestError as why:
                 print(f'FAIL nested: {name}: {why}', flush=True)
                 return failed + 1 # nobody knows where the outer guest stands now
