@@ -32,7 +32,9 @@ static void make_lists(GdbStub *s)
                 (DebugWatch){p->addr, p->addr + p->length - 1, access_of(p->kind)};
         }
     }
-    qsort(s->breaks, s->break_count, sizeof *s->breaks, by_address);
+    if (s->break_count) { /* an array of nothing is no array */
+        qsort(s->breaks, s->break_count, sizeof *s->breaks, by_address);
+    }
 }
 
 bool thread_plan(GdbStub *s, Thread *t, uint8_t step, Error **err)
