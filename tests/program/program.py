@@ -117,7 +117,9 @@ def test_daemon():
     """-daemonize returns when the machine is ready; the process id file is locked and removed"""
     with tempfile.TemporaryDirectory() as folder:
         pid_file = folder + "/pid"
-        status, out, err = run(*BARE, "-S", "-nodefaults", "-nographic", "-daemonize",
+        status, out, err = run(*BARE, "-nographic", "-daemonize", "-pidfile", pid_file)
+        assert status == 1 and "-nographic cannot be used" in err
+        status, out, err = run(*BARE, "-S", "-nodefaults", "-display", "none", "-daemonize",
                                "-pidfile", pid_file)
         assert status == 0, err
         pid = int(open(pid_file).read())
