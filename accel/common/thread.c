@@ -474,6 +474,9 @@ static void stop(Machine *m)
         while (cpu->thread && !cpu->thread->parked) {
             pthread_cond_wait(&w->moved, &w->mutex);
         }
+        if (cpu->thread) {
+            fold_events(cpu); /* of one that had not yet left: it sleeps under the mutex */
+        }
     }
     pthread_mutex_unlock(&w->mutex);
 }
