@@ -174,14 +174,13 @@ def linux_i386_nopae(binary):
 
 @test()
 def memtest(binary):
-    """memtest86+ starts and passes its first tests."""
+    """memtest86+ passes its tests up to the one that waits."""
     image = '/boot/memtest86+x64.bin'
     if not os.path.exists(image):
         raise Skip(f'no {image} (package memtest86+)')
     with Guest(binary, ['-accel', 'tcg', '-m', '16', '-nographic', '-kernel', image, '-append',
                         'console=ttyS0,115200'], 300) as guest:
-        guest.expect('#4  [')
-        guest.expect('#5  [')
+        guest.expect('#10 [')  # earlier ones may be over between two looks at the screen
         guest.expect('Errors: 0')
 
 
