@@ -116,7 +116,6 @@ typedef struct AccelClass {
                                                                  * what the software engine has */
     uint64_t (*tsc_hz)(Accel *a); /* of the TSC that guests see unless asked otherwise; 0: any  */
     bool (*start)(Accel *a, Error **err); /* make the VM; NULL: there is nothing to do */
-    void (*stop)(Accel *a);
     IrqChip (*irqchip)(Accel *a);
 
     bool (*vcpu_create)(Vcpu *cpu, Error **err);

@@ -19,7 +19,8 @@
 
 #include <sys/mman.h>
 
-enum { BLOCK_ARENA = 8 << 20, CODE_BYTES = 64 << 20, TRANSLATE_AFTER = 8 };
+enum { BLOCK_ARENA = 8 << 20, TRANSLATE_AFTER = 8 };
+enum { MB = 1 << 20, CODE_MB = 64, CODE_MB_MOST = 1024 };
 
 typedef struct TcgCpu { /* hangs at Vcpu.engine */
     MemListener listener;
@@ -31,7 +32,7 @@ typedef struct TcgCpu { /* hangs at Vcpu.engine */
 
 /* ---- life ---- */
 
-/* FSGSBASE is for the frames of the translator; the interpreter needs no more than x86-64-v2. */
+/* What the interpreter needs; what translating needs besides is asked when it starts. */
 static bool tcg_usable(Error **why_not)
 {
     if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("popcnt")) {
@@ -55,6 +56,25 @@ static bool perf_map_open(Tcg *t, Error **err)
     return true;
 }
 
+/* Without what it needs of the host the guest still runs, slowly. */
+static bool code_start(Tcg *t, Error **err)
+{
+    /* QEMU's tb-size counts MB: so do numbers that are no sensible size. */
+    uint64_t bytes = t->tb_size < MB ? t->tb_size * MB : t->tb_size;
+    Error *lacks = NULL;
+
+    if (bytes > (uint64_t)CODE_MB_MOST * MB) {
+        return error_set(err, "tb-size=%" PRIu64 ": at most %d MB", t->tb_size, CODE_MB_MOST);
+    }
+    if (!code_cache_possible(&lacks)) {
+        g_printerr("tcg: interpreting: %s\n", error_text(lacks));
+        error_free(lacks);
+        return true;
+    }
+    t->code = code_cache_new(bytes ? bytes : CODE_MB * MB, err);
+    return t->code != NULL;
+}
+
 static bool tcg_start(Accel *a, Error **err)
 {
     Tcg *t = (Tcg *)a;
@@ -66,11 +86,17 @@ static bool tcg_start(Accel *a, Error **err)
     if (t->perfmap && !perf_map_open(t, err)) {
         return false;
     }
-    if (!t->interpreter) {
-        t->code = code_cache_new(t->tb_size ? t->tb_size : CODE_BYTES, err);
-        return t->code != NULL;
+    return t->interpreter || code_start(t, err);
+}
+
+static void tcg_finalize(Object *obj)
+{
+    Tcg *t = (Tcg *)obj;
+
+    code_cache_free(t->code);
+    if (t->perf_map) {
+        fclose(t->perf_map);
     }
-    return true;
 }
 
 static void map_changed(MemListener *l)
@@ -104,6 +130,7 @@ static const RtHost *host_of_now(const Tcg *t)
 
 static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
 {
+    const Tcg *tcg = (Tcg *)cpu->accel;
     TcgCpu *t = g_new0(TcgCpu, 1);
 
     t->arena = mmap(NULL, BLOCK_ARENA, PROT_READ | PROT_WRITE,
@@ -118,7 +145,7 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
         return false;
     }
     t->rt = cpu_rt(cpu);
-    t->rt->host = host_of_now((Tcg *)cpu->accel);
+    t->rt->host = host_of_now(tcg);
     t->rt->vcpu = cpu;
     t->rt->takes_turns = cpu->accel->one_at_a_time;
     t->listener = (MemListener){
@@ -126,10 +153,10 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
         .log = log_changed,
         .cleaned = marks_cleared,
     };
-    t->rt->code = ((Tcg *)cpu->accel)->code;
+    t->rt->code = tcg->code;
     t->rt->translate_after = TRANSLATE_AFTER;
-    if (((Tcg *)cpu->accel)->lockstep && t->rt->code) {
-        t->lockstep = lockstep_new(t->rt, ((Tcg *)cpu->accel)->lockstep);
+    if (tcg->lockstep && tcg->code) {
+        t->lockstep = lockstep_new(t->rt, tcg->lockstep);
     }
     rt_init(t->rt, t->arena, BLOCK_ARENA);
     cpu->engine = t;
@@ -156,15 +183,16 @@ static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
 {
     Cpu *c = cpu_rt(cpu);
     const Tcg *tcg = (const Tcg *)cpu->accel;
+    TcgCpu *t = cpu->engine;
     RtExit why;
 
-    if (((TcgCpu *)cpu->engine)->new_state) {
-        ((TcgCpu *)cpu->engine)->new_state = false;
+    if (t->new_state) {
+        t->new_state = false;
         pv_refresh(cpu);
     }
     vcpu_enter(cpu);
     /* The monitor's `log` changes it while vCPUs are parked. */
-    c->host = lockstep_host(((TcgCpu *)cpu->engine)->lockstep, host_of_now(tcg));
+    c->host = lockstep_host(t->lockstep, host_of_now(tcg));
     c->unlinked = log_on(LOG_NOCHAIN) || tcg->lockstep;
     c->unit_max = tcg->one_insn ? 1 : UNIT_MAX;
     if (c->s.taken) { /* another engine acknowledged it */
@@ -358,8 +386,9 @@ static void tcg_clock_set(Accel *a, int64_t ns)
 static const char *const threads[] = {"multi", "single", NULL};
 
 static const Prop tcg_props[] = {
-    PROP_AS(Tcg, "tb-size", tb_size, 0, "size of the translation cache; 0: chosen",
-            .max = 1ll << 30, .unit = UNIT_BYTES),
+    PROP_AS(Tcg, "tb-size", tb_size, 0,
+            "size of the translation cache, in MB or as 64M; 0: chosen", .max = 1ll << 30,
+            .unit = UNIT_BYTES),
     PROP_ENUM(Tcg, thread, THREAD_MULTI, threads, "a thread for each vCPU, or one after the other"),
     PROP_AS(Tcg, "one-insn-per-tb", one_insn, false, "translate one instruction at a time"),
     PROP_AS(Tcg, "x-lockstep", lockstep, 0,
@@ -373,7 +402,8 @@ static const Prop tcg_props[] = {
 
 const AccelClass Tcg_class = {
     .class = {"tcg-accel", "software: runs everywhere, no virtualisation needed",
-              &Accel_class.class, sizeof(Tcg), tcg_props, .alias = "tcg"},
+              &Accel_class.class, sizeof(Tcg), tcg_props, .finalize = tcg_finalize,
+              .alias = "tcg"},
     .caps = ACCEL_DIRTY_LOG | ACCEL_STEP,
     .usable = tcg_usable,
     .start = tcg_start,
