@@ -442,6 +442,18 @@ void vcpu_thread_end(Vcpu *cpu)
 
 /* ---- all of them ---- */
 
+/* Those that have no thread yet get one. Under World.mutex. */
+static void threads_make(Machine *m)
+{
+    for (guint i = 0; i < m->cpus->len; i++) {
+        Vcpu *cpu = m->cpus->pdata[i];
+
+        if (!cpu->thread && vcpu_engine(cpu)->vcpu_run) {
+            thread_start(cpu);
+        }
+    }
+}
+
 static void hurry(Machine *m)
 {
     World *w = world(m);
@@ -489,12 +501,10 @@ static void start(Machine *m)
         return;
     }
     pthread_mutex_lock(&w->mutex);
+    threads_make(m);
     for (guint i = 0; i < m->cpus->len; i++) {
         Vcpu *cpu = m->cpus->pdata[i];
 
-        if (!cpu->thread && vcpu_engine(cpu)->vcpu_run) {
-            thread_start(cpu);
-        }
         atomic_fetch_and(&cpu->events, ~VCPU_STOP);
         vcpu_kick(cpu);
     }
@@ -511,13 +521,7 @@ static void ready(Machine *m)
         return;
     }
     pthread_mutex_lock(&w->mutex);
-    for (guint i = 0; i < m->cpus->len; i++) {
-        Vcpu *cpu = m->cpus->pdata[i];
-
-        if (!cpu->thread && vcpu_engine(cpu)->vcpu_run) {
-            thread_start(cpu);
-        }
-    }
+    threads_make(m);
     pthread_mutex_unlock(&w->mutex);
     stop(m);
 }
