@@ -20,12 +20,7 @@ static bool make(Machine *m, struct json_object *all, bool (*fn)(Machine *, Opts
 
 bool qmp_object_add(Machine *m, const ObjectAddArgs *arg, Error **err)
 {
-    bool ok;
-
-    lock_take(&m->lock);
-    ok = make(m, arg->all, object_make, err);
-    lock_drop(&m->lock);
-    return ok;
+    return make(m, arg->all, object_make, err);
 }
 
 static bool in_use(Object *obj)

@@ -190,6 +190,7 @@ TEST("hmp: devices and objects come, show their properties, and go")
     check_str(ask(&h, "device_add id=x"), "Error: driver is missing\n");
     check_has(ask(&h, "device_del nix"), "Error: there is no device nix\n");
     check_str(ask(&h, "object_add memory-backend-ram,id=more,size=1M"), "");
+    check_str(ask(&h, "object_add memory-backend-ram,size=1M"), "Error: id is missing\n");
     check_str(ask(&h, "qom-get /objects/more size"), "1048576\n");
     check_has(ask(&h, "qom-set /objects/more size 5"), "Error: ");
     check_str(ask(&h, "object_del more"), "");

@@ -13,16 +13,18 @@
 
 bool id_good(const char *id, Error **err)
 {
+    if (!id) {
+        return error_set(err, "id is missing");
+    }
     if (!g_ascii_isalpha(*id) || id[strspn(id, G_CSET_a_2_z G_CSET_A_2_Z "0123456789-._")]) {
-        error_set(err, "id=%s: wants letters, digits, - . _, and a letter first", id);
-        return false;
+        return error_set(err, "id=%s: wants letters, digits, - . _, and a letter first", id);
     }
     return true;
 }
 
 /* ---- objects ---- */
 
-bool object_make(Machine *m, Opts *o, Error **err)
+static bool add_object(Machine *m, Opts *o, Error **err)
 {
     const Class *c = object_class(opts_text(o, "qom-type"), err), *able = c;
     Object *all = object_container(object_root((Object *)m), "objects"), *obj;
@@ -44,6 +46,16 @@ bool object_make(Machine *m, Opts *o, Error **err)
     }
     obj->fixed = true;
     return true;
+}
+
+bool object_make(Machine *m, Opts *o, Error **err)
+{
+    bool ok;
+
+    lock_take(machine_lock(m));
+    ok = add_object(m, o, err);
+    lock_drop(machine_lock(m));
+    return ok;
 }
 
 /* ---- devices of the user ---- */
@@ -105,7 +117,7 @@ static char *free_name(Object *keeper)
     }
 }
 
-static bool add(Machine *m, Opts *o, Error **err)
+static bool add_device(Machine *m, Opts *o, Error **err)
 {
     const Class *class = device_class(opts_text(o, "driver"), err);
     const char *id = opts_text(o, "id"), *bus_name = opts_text(o, "bus"), *addr;
@@ -138,7 +150,7 @@ bool device_make(Machine *m, Opts *o, Error **err)
     bool ok;
 
     lock_take(machine_lock(m));
-    ok = add(m, o, err);
+    ok = add_device(m, o, err);
     lock_drop(machine_lock(m));
     return ok;
 }

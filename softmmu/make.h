@@ -4,10 +4,10 @@
 #include "qom/opts.h"
 #include "softmmu/run/machine.h"
 
-/* Ids are letters, digits and - . _ and begin with a letter. */
+/* Ids are letters, digits and - . _ and begin with a letter; NULL: it is missing. */
 bool id_good(const char *id, Error **err);
 
 /* Make what {qom-type, id, ...} or {driver, bus, addr, id, ...} says; on the event loop, or before
- * the machine runs. On failure nothing is left behind. */
+ * the machine runs, with or without its lock. On failure nothing is left behind. */
 bool object_make(Machine *m, Opts *o, Error **err);
 bool device_make(Machine *m, Opts *o, Error **err);
