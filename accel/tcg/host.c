@@ -347,11 +347,11 @@ const RtHost tcg_host = {COMMON};
 const RtHost tcg_host_logs = {
     COMMON.log_interrupt = host_log_interrupt,
     .log_code = host_log_code,
+    .log_made = host_log_made,
 };
 
 const RtHost tcg_host_exec = {
     COMMON.log_interrupt = host_log_interrupt,
     .log_exec = host_log_exec,
     .log_code = host_log_code,
-    .log_made = host_log_made,
 };
