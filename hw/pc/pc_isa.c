@@ -46,6 +46,7 @@ static bool add_hpet(Pc *pc, Device *pit, Error **err)
 {
     Device *hpet = add(pc, "hpet", "hpet", NULL, err);
     bool ok = hpet && irq_wire(pit, "out", 0, hpet, "legacy_in", 0, err) &&
+              irq_wire(hpet, "replaces", 0, pit, "replaced", 0, err) &&
               irq_wire(pc->rtc, "irq", 0, hpet, "legacy_in", 1, err) &&
               pc_wire(pc, hpet, "legacy", 0, IRQ_TIMER, err) &&
               pc_wire(pc, hpet, "legacy", 1, IRQ_RTC, err);

@@ -256,3 +256,27 @@ TEST("i8254: counters that were left at odd moments survive a snapshot")
     check(read_count(c, 0), read_count(b, 0));
     check(read_count(c, 2), read_count(b, 2));
 }
+
+TEST("i8254: counter 0 costs no timer while the HPET is in its place, and is where it would be "
+     "after")
+{
+    Board *b = board_new();
+    Device *dev = board_add(b, &Pit_class, NULL, NULL),
+           *sink = (Device *)object_at((Object *)board_machine(b), "sink");
+    Clock *clock = machine_clock(board_machine(b), CLOCK_GUEST);
+
+    board_watch(b, dev, "out", 0);
+    irq_wire(sink, "drive", 5, dev, "replaced", 0, NULL);
+    program(b, 0, 2, 100);
+    check(clock_next(clock) > 0, true);
+    board_drive(b, 5, true);
+    check(clock_next(clock), -1);
+    step(b, 530);
+    check(irq_edges(b, 0), 1); /* up to here */
+    board_drive(b, 5, false);
+    check(read_count(b, 0), 71);
+    step(b, 70);
+    check(irq_seen(b, 0), 0);
+    step(b, 1);
+    check(irq_edges(b, 0), 2);
+}
