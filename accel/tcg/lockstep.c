@@ -429,11 +429,11 @@ static void take_back(Lockstep *l)
 /* From the same state to where the first run left; true: unwound. Units lead back into themselves
  * and to others of the page, so the place may be passed several times before the state is the one
  * wanted. */
-static bool second(Lockstep *l)
+static bool second(Lockstep *l, const Trans *t)
 {
     Cpu *c = l->c;
     const End *a = &l->first;
-    uint64_t page = c->s.rip >> 12;
+    uint64_t page = c->s.rip >> 12, pages = t->page2 ? 2 : 1;
 
     l->phase = PHASE_SECOND;
     l->unknown = 0;
@@ -441,7 +441,7 @@ static bool second(Lockstep *l)
         if (!a->unwound && c->s.rip == a->s.rip && arrived(l)) {
             break;
         }
-        if (steps && c->s.rip >> 12 != page) {
+        if (steps && (c->s.rip >> 12) - page >= pages) {
             break;
         }
         if (!rt_guarded(c, run_next, &l->unknown)) {
@@ -467,7 +467,7 @@ static uint32_t lockstep_run(Cpu *c, const Trans *t)
         l->skipped++;
     } else {
         take_back(l);
-        unwound = second(l);
+        unwound = second(l, t);
         gate_out(c);
         if (l->skip) {
             l->skipped++;

@@ -106,6 +106,12 @@ static uint64_t code_linear(const Cpu *c, uint64_t rip)
     return c->code_size == CODE_64 ? linear : (uint32_t)linear;
 }
 
+/* The first byte behind the page of s.rip: the address of faults there. */
+static uint64_t next_page(const Cpu *c)
+{
+    return code_linear(c, (c->s.rip | (GUEST_PAGE - 1)) + 1);
+}
+
 static bool block_current(const Block *b)
 {
     return b->code->version == b->version && (!b->code2 || b->code2->version == b->version2);
@@ -225,7 +231,7 @@ static Block *block_keep(Cpu *c, Block *b)
 static Block *block_cross(Cpu *c, Block *b, uint64_t linear, Fetch one)
 {
     unsigned at = linear % GUEST_PAGE, n = GUEST_PAGE - at;
-    Fetch two = *fetch_page(c, code_linear(c, c->s.rip + n));
+    Fetch two = *fetch_page(c, next_page(c));
     uint8_t bytes[INSN_BYTES];
     DecodeResult result;
 
@@ -305,16 +311,17 @@ static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
 
 bool block_second_page(const Cpu *c, const Block *b)
 {
-    uint64_t last = code_linear(c, c->s.rip + b->bytes - 1);
-    const Fetch *f = fetch_at(c, last);
+    uint64_t second = next_page(c);
+    const Fetch *f = fetch_at(c, second);
 
-    return f->tag == fetch_tag(c, last) && f->phys == b->phys2 && b->code2->version == b->version2;
+    return f->tag == fetch_tag(c, second) && f->phys == b->phys2 &&
+           b->code2->version == b->version2;
 }
 
 /* Does its second page, if there is one, still lie where it was decoded? */
 static bool block_reaches(Cpu *c, const Block *b)
 {
-    return !b->code2 || fetch_page(c, code_linear(c, c->s.rip + b->bytes - 1))->phys == b->phys2;
+    return !b->code2 || fetch_page(c, next_page(c))->phys == b->phys2;
 }
 
 static Block *block_kept(Cpu *c, uint64_t phys)
@@ -352,6 +359,39 @@ const Block *block_at(Cpu *c, uint64_t phys)
         b = b->chain;
     }
     return b;
+}
+
+const Block *block_over(Cpu *c, uint64_t phys, uint64_t phys2)
+{
+    const Block *b = *block_bucket(c->blocks, phys, c->mode);
+
+    while (b && !(b->phys == phys && b->mode == c->mode && b->code2 && b->phys2 == phys2 &&
+                  block_current(b))) {
+        b = b->chain;
+    }
+    return b;
+}
+
+static void fetch_next(Cpu *c, void *opaque)
+{
+    *(Fetch *)opaque = *fetch_page(c, next_page(c));
+}
+
+bool block_next_page(Cpu *c, uint64_t *phys)
+{
+    uint64_t rip = (c->s.rip | (GUEST_PAGE - 1)) + 1;
+    Fetch f;
+
+    if (!rip || rip > c->code_limit ||
+        (unlikely(c->debug != NULL) && debug_breaks_in_page(c->debug, code_linear(c, rip)))) {
+        return false;
+    }
+    if (!rt_guarded(c, fetch_next, &f)) {
+        c->exc_pending = false;
+        return false;
+    }
+    *phys = f.phys;
+    return f.code;
 }
 
 const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump)

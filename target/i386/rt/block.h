@@ -60,6 +60,13 @@ typedef struct BlockCache {
  * the translator: it may not call what decodes meanwhile. */
 const Block *block_at(Cpu *c, uint64_t phys);
 
+/* The same for an instruction that ends in another page. */
+const Block *block_over(Cpu *c, uint64_t phys, uint64_t phys2);
+
+/* Where the page behind the one at s.rip lies, as code is fetched. false: it is not there, or no
+ * RAM, or has breakpoints; nothing is raised. */
+bool block_next_page(Cpu *c, uint64_t *phys);
+
 static inline Block *block_loose(BlockCache *cache)
 {
     return (Block *)cache->loose;

@@ -212,19 +212,17 @@ typedef enum { THEN_NOTHING, THEN_LINK, THEN_REMEMBER } Then;
 
 static Then run_code(Cpu *c, const Trans *t)
 {
-    bool alone = c->host->lockstep != NULL;
-
-    switch (unlikely(alone) ? HOST_CALL(c, lockstep, t) : trans_run(c, t)) {
+    switch (unlikely(c->host->lockstep != NULL) ? HOST_CALL(c, lockstep, t) : trans_run(c, t)) {
     case TRANS_LINK:
-        return alone ? THEN_NOTHING : THEN_LINK;
+        return THEN_LINK;
     case TRANS_JUMP:
-        return alone ? THEN_NOTHING : THEN_REMEMBER;
+        return THEN_REMEMBER;
     case TRANS_BREAK:
         c->s.rip = c->next_rip;
         return THEN_NOTHING;
     case TRANS_INDIRECT:
         run_one(c);
-        return alone ? THEN_NOTHING : THEN_REMEMBER;
+        return THEN_REMEMBER;
     case TRANS_ONE:
         run_one(c);
         return THEN_NOTHING;
@@ -237,30 +235,39 @@ static Then run_code(Cpu *c, const Trans *t)
 static inline const Trans *code_for(Cpu *c, const Block *b)
 {
     if (likely(b->runs >= c->translate_after)) {
-        return b->code2 ? NULL : b->trans ? b->trans : trans_find(c, (Block *)b);
+        return !b->code2 && b->trans ? b->trans : trans_find(c, (Block *)b);
     }
     ((Block *)b)->runs++;
     return NULL;
 }
 
+/* What comes before each look-up. false: leave the loop. */
+static inline __attribute__((always_inline)) bool goes_on(Cpu *c, RtExit *exit)
+{
+    while (unlikely(c->block_break)) {
+        if (look_around(c, exit)) {
+            return false;
+        }
+    }
+    *exit = RT_KICK;
+    return likely(c->go);
+}
+
 /* With a code cache: translated code where there is some, else the interpreter. */
 static RtExit loop_translated(Cpu *c)
 {
-    RtExit exit = RT_KICK;
+    RtExit exit;
     Then then = THEN_NOTHING;
 
     for (;;) {
         const Block *b;
         const Trans *t;
 
-        while (unlikely(c->block_break)) {
+        if (unlikely(c->block_break)) {
             then = THEN_NOTHING;
-            if (look_around(c, &exit)) {
-                return exit;
-            }
         }
-        if (unlikely(!c->go)) {
-            return RT_KICK;
+        if (!goes_on(c, &exit)) {
+            return exit;
         }
         if (unlikely(c->code_generation != c->code->generation)) {
             trans_forget(c);
@@ -286,19 +293,12 @@ static RtExit loop_translated(Cpu *c)
 
 static RtExit loop(Cpu *c)
 {
-    RtExit exit = RT_KICK;
+    RtExit exit;
 
-    for (;;) {
-        while (unlikely(c->block_break)) {
-            if (look_around(c, &exit)) {
-                return exit;
-            }
-        }
-        if (unlikely(!c->go)) {
-            return RT_KICK;
-        }
+    while (goes_on(c, &exit)) {
         block_run(c, block_find(c));
     }
+    return exit;
 }
 
 bool rt_guarded(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque)

@@ -2,8 +2,9 @@
 /*
  * The code cache that the vCPUs of a machine share (docs/design/translator.md, "The cache"). Code
  * and records are only ever added, under a lock, until there is no room; then the world stops and
- * all goes. Look-up takes no lock: a bucket's chain only grows at its head. Code whose page has
- * changed is not taken out: its entry leads to the loop (CodeKill), and look-up passes it by.
+ * all goes. Look-up takes no lock: a bucket's chain grows at its head, and a record that is taken
+ * out of it, because its page has changed, still leads on to the rest. The code of such a record
+ * stays where it is: its entry leads to the loop (CodeKill).
  */
 #include "target/i386/rt/host.h"
 #include "target/i386/translate/unit.h"
@@ -47,9 +48,15 @@ static bool has_room(const CodeCache *cache)
 
 void trans_flush(CodeCache *cache)
 {
+    if (!cache->count) { /* each vCPU tells of each change of the memory map */
+        return;
+    }
     cache_lock(cache);
     for (uint32_t n = 0; n < cache->count; n++) {
         code_forget(cache->by_address[n]->page);
+        if (cache->by_address[n]->page2) {
+            code_forget(cache->by_address[n]->page2);
+        }
     }
     for (unsigned n = 0; n < TRANS_BUCKETS; n++) {
         cache->bucket[n] = NULL;
@@ -81,15 +88,33 @@ static _Atomic(Trans *) *bucket_of(CodeCache *cache, uint64_t phys, uint32_t mod
     return &cache->bucket[hash >> 48 & (TRANS_BUCKETS - 1)];
 }
 
-static const Trans *look_up(CodeCache *cache, const Block *b)
+static bool current(const Trans *t)
 {
-    const Trans *t = *bucket_of(cache, b->phys, b->mode);
+    return t->version == t->page->version && (!t->page2 || t->version2 == t->page2->version);
+}
 
-    while (t && !(t->phys == b->phys && t->mode == b->mode && t->page == b->code &&
-                  t->version == b->version)) {
-        t = t->chain;
+static bool fits(const Trans *t, const Block *b)
+{
+    return t->phys == b->phys && t->mode == b->mode && t->page == b->code &&
+           t->version == b->version && (t->page2 || !b->code2) && current(t);
+}
+
+/* One of two pages, if the second is what follows now, else one of one page. */
+static const Trans *look_up(Cpu *c, const Block *b, NextPage *next)
+{
+    const Trans *alone = NULL;
+
+    for (const Trans *t = *bucket_of(c->code, b->phys, b->mode); t; t = t->chain) {
+        if (!fits(t, b)) {
+            continue;
+        }
+        if (!t->page2) {
+            alone = t;
+        } else if (next_page_is(c, next) && t->phys2 == next->phys) {
+            return t;
+        }
     }
-    return t;
+    return alone;
 }
 
 /* ---- making ---- */
@@ -111,7 +136,11 @@ static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
         .mode = b->mode,
         .version = b->version,
         .page = b->code,
+        .phys2 = u->phys2,
+        .version2 = u->version2,
+        .page2 = u->page2,
         .entry = cache->run + (u->entry - cache->write),
+        .link = cache->run + (u->link - cache->write),
         .from = u->entry - cache->write,
         .to = u->e.at - cache->write,
         .insns = u->count,
@@ -132,30 +161,35 @@ static void prepare_kill(const Unit *u, Trans *t)
     __builtin_memcpy(&t->kill.value, u->entry, 8);
     t->kill.value = (t->kill.value & ~0xffffffffffull) | 0xe9 | (uint64_t)(uint32_t)distance << 8;
     t->kill.word = (_Atomic uint64_t *)u->entry;
+    t->kill2 = t->kill;
 }
 
-static Trans *make(Cpu *c, const Block *b)
+static void unit_begin(Unit *u, Cpu *c, const Block *b, NextPage *next)
 {
-    CodeCache *cache = c->code;
+    *u = (Unit){.c = c, .cache = c->code, .mode = b->mode, .view = c->view, .recipe = -1};
+    u->code64 = c->code_size == CODE_64;
+    unit_gather(u, b, next);
+}
+
+static Trans *make(Unit *u, const Block *b)
+{
+    CodeCache *cache = u->cache;
     uint32_t data_used = cache->data_used;
-    Unit u = {.c = c, .cache = cache, .mode = b->mode, .view = c->view, .recipe = -1};
     Trans *t;
 
-    u.e = (Emit){cache->write + cache->used, cache->write + cache->size, false};
-    u.code64 = c->code_size == CODE_64;
-    unit_gather(&u, b);
-    unit_emit(&u);
-    if (u.e.full) {
+    u->e = (Emit){cache->write + cache->used, cache->write + cache->size, false};
+    unit_emit(u);
+    if (u->e.full) {
         cache->data_used = data_used;
         return NULL;
     }
-    t = record(cache, &u, b);
-    prepare_kill(&u, t);
+    t = record(cache, u, b);
+    prepare_kill(u, t);
     cache->used = t->to;
     cache->by_address[cache->count] = t;
     atomic_store_explicit(&cache->count, cache->count + 1, memory_order_release);
     cache->figures.units++;
-    cache->figures.insns += u.count;
+    cache->figures.insns += u->count;
     cache->figures.host_bytes += t->to - t->from;
     return t;
 }
@@ -167,7 +201,7 @@ static void forget_dead(_Atomic(Trans *) *bucket)
     Trans *before = NULL;
 
     for (Trans *t = *bucket; t; t = t->chain) {
-        if (t->version == t->page->version) {
+        if (current(t)) {
             before = t;
         } else if (before) {
             before->chain = t->chain;
@@ -182,25 +216,29 @@ static void publish(CodeCache *cache, Trans *t)
     _Atomic(Trans *) *bucket = bucket_of(cache, t->phys, t->mode);
 
     forget_dead(bucket);
-    if (code_publish(t->page, t->version, &t->kill)) {
+    if (code_publish(t->page, t->version, &t->kill) &&
+        (!t->page2 || code_publish(t->page2, t->version2, &t->kill2))) {
         t->chain = *bucket;
         *bucket = t;
     } else {
-        *t->kill.word = t->kill.value; /* the page has changed meanwhile: nobody enters */
+        *t->kill.word = t->kill.value; /* a page has changed meanwhile: nobody enters */
     }
 }
 
-static const Trans *find_slow(Cpu *c, const Block *b)
+static const Trans *find_slow(Cpu *c, const Block *b, NextPage *next)
 {
     CodeCache *cache = c->code;
     const Trans *t;
+    Unit u;
     bool room;
 
+    unit_begin(&u, c, b, next); /* before the lock: it may walk the guest's tables */
     cache_lock(cache);
-    t = look_up(cache, b);
+    next->asked = true;
+    t = look_up(c, b, next);
     room = has_room(cache);
     if (!t && room) {
-        Trans *made = make(c, b);
+        Trans *made = make(&u, b);
 
         if (made) {
             publish(cache, made);
@@ -217,19 +255,25 @@ static const Trans *find_slow(Cpu *c, const Block *b)
 
 const Trans *trans_find(Cpu *c, Block *b)
 {
+    NextPage next = {0};
     const Trans *t;
 
-    if (unlikely(!mode_fits(c) || b == block_loose(c->blocks) || b->code2)) {
+    if (unlikely(!mode_fits(c) || b == block_loose(c->blocks))) {
         return NULL;
     }
-    t = look_up(c->code, b);
+    if (b->code2 && !next_page_is(c, &next)) { /* it has breakpoints */
+        return NULL;
+    }
+    t = look_up(c, b, &next);
     if (!t) {
-        t = find_slow(c, b);
+        t = find_slow(c, b, &next);
         if (t && unlikely(c->host->log_made != NULL)) {
             HOST_DO(c, log_made, c->s.rip, t->entry, t->to - t->from);
         }
     }
-    b->trans = t;
+    if (t && !t->page2) {
+        b->trans = t;
+    }
     return t;
 }
 
@@ -261,7 +305,7 @@ void trans_link(Cpu *c, const Trans *t)
     const Trans *from = c->code_generation == cache->generation ? trans_at(cache, site) : NULL;
 
     if (from && from->page == t->page && from->mode == t->mode) {
-        int32_t distance = t->entry - (cache->run + site + 4);
+        int32_t distance = t->link - (cache->run + site + 4);
 
         atomic_store_explicit((_Atomic int32_t *)(cache->write + site), distance,
                               memory_order_release);

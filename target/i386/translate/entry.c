@@ -177,6 +177,7 @@ static void leave_from_call(Routines *r, TransExit why)
 /* rbp: linear address, r11: page offset of the instruction, size << 16, write << 24. */
 static void make_fill(Routines *r)
 {
+    static const uint8_t test_al[] = {0x84, 0xc0}; /* the rest of a bool's register is undefined */
     Emit *e = &r->e;
     Hole no;
 
@@ -190,7 +191,7 @@ static void make_fill(Routines *r)
     stack_by(e, -8);
     call_c(e, (const void *)trans_fill);
     stack_by(e, 8);
-    alu_rr(e, 0x85, H_AX, H_AX, false);
+    put_bytes(e, test_al, sizeof test_al);
     no = jcc32(e, CC_E);
     jmp_to(e, r->reload);
     fill32(e, no, e->at);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Near branches (docs/design/translator.md, "Blocks and links"). In the page: a branch that is
- * patched once its target has code. To another page and through registers: the jump table of the
+ * Near branches (docs/design/translator.md, "Blocks and links"). In the first page: a branch that
+ * is patched once its target has code. To another page and through registers: the jump table of the
  * view, keyed by rip. Backward branches and jump-table hits ask whether anybody wants the CPU.
  * Not here: LOOP, JCXZ, branches with 16-bit operands: the interpreter's functions.
  */
 #include "target/i386/translate/unit.h"
-
-enum { JMP = 0xe9 };
 
 /* The displacement that follows `opcode` bytes must not lie across eight bytes: it is patched while
  * others run it. */
@@ -20,9 +18,10 @@ static void place_branch(Unit *u, unsigned opcode)
     }
 }
 
-static bool in_page(int32_t at)
+/* Units of two pages are entered through the table: what follows a page may change. */
+static bool in_page(const Unit *u, int32_t at)
 {
-    return at >= 0 && at < GUEST_PAGE;
+    return at >= 0 && at < GUEST_PAGE && at != u->crossing;
 }
 
 /* The top of this unit is where it is going: no need to ask. */
@@ -112,7 +111,7 @@ static void emit_link_back(Unit *u, int32_t at)
 
 static void emit_go(Unit *u, int32_t at)
 {
-    if (!in_page(at)) {
+    if (!in_page(u, at)) {
         emit_jump_far(u, at);
     } else if (at <= unit_now(u)->at) {
         emit_link_back(u, at);
@@ -135,12 +134,12 @@ static void emit_jcc(Unit *u, const Insn *i)
     Emit *e = &u->e;
     int32_t at = unit_next(u) + (int32_t)i->imm;
 
-    if (in_page(at) && at <= unit_now(u)->at) {
+    if (in_page(u, at) && at <= unit_now(u)->at) {
         Hole over = jcc32(e, i->cc ^ 1);
 
         emit_link_back(u, at);
         fill32(e, over, e->at);
-    } else if (in_page(at)) {
+    } else if (in_page(u, at)) {
         place_branch(u, 2);
         cold_add(u, COLD_LINK, jcc32(e, i->cc), at);
     } else {

@@ -4,6 +4,7 @@
  * tables (docs/design/translator.md, "Blocks and links").
  */
 #include "target/i386/rt/fpu.h"
+#include "target/i386/rt/rt.h"
 #include "target/i386/rt/walk.h"
 #include "target/i386/translate/unit.h"
 
@@ -75,17 +76,27 @@ void jump_flush_page(Cpu *c, uint64_t linear, bool near)
     for (unsigned v = 0; v < JUMP_VIEWS; v++) {
         JumpTable *t = &c->jumps[v];
 
-        if (near || t->near[page / 64] >> page % 64 & 1) {
-            table_forget(t, linear, near ? 30 : 12);
+        if (near) {
+            table_forget(t, linear, 30);
+            table_forget(t, (linear & -(1ull << 30)) - GUEST_PAGE, 12);
+        } else if (t->near[page / 64] >> page % 64 & 1) {
+            table_forget(t, linear, 12);
+            table_forget(t, linear - GUEST_PAGE, 12); /* units of two pages */
         }
     }
+}
+
+static void note_page(JumpTable *t, uint64_t linear)
+{
+    t->near[linear / GUEST_PAGE % JUMP_SLOTS / 64] |= 1ull << linear / GUEST_PAGE % 64;
 }
 
 void jump_insert(Cpu *c, const Trans *t)
 {
     unsigned slot = jump_slot(c->s.rip);
     JumpTable *table = &c->jumps[c->view];
-    uint64_t linear = c->code_base + c->s.rip;
+    uint64_t linear = c->code_base + c->s.rip, next = linear + (t->page2 ? GUEST_PAGE : 0);
+    bool global = fetch_global(c, linear) && fetch_global(c, next);
 
     if (table->mode != c->mode || c->code_generation != c->code->generation) {
         return;
@@ -93,10 +104,11 @@ void jump_insert(Cpu *c, const Trans *t)
     table->tag[slot] = -c->s.rip;
     table->page[slot] = c->s.rip - t->phys % GUEST_PAGE;
     table->code[slot] = (uintptr_t)t->entry;
-    table->near[linear / GUEST_PAGE % JUMP_SLOTS / 64] |= 1ull << linear / GUEST_PAGE % 64;
+    note_page(table, linear);
+    note_page(table, next);
     table->used[slot / 64] |= 1ull << slot % 64;
     table->global[slot / 64] &= ~(1ull << slot % 64);
-    table->global[slot / 64] |= (uint64_t)fetch_global(c, linear) << slot % 64;
+    table->global[slot / 64] |= (uint64_t)global << slot % 64;
 }
 
 /* ---- in ---- */
@@ -139,20 +151,28 @@ static bool filled(Cpu *c, uint64_t linear, unsigned size, bool write)
     return tlb_hit(write ? t->write[slot] : t->read[slot], linear, size);
 }
 
+typedef struct Refill {
+    uint64_t linear;
+    AccessKind kind;
+} Refill;
+
+static void refill_now(Cpu *c, void *opaque)
+{
+    const Refill *r = opaque;
+
+    mem_refill(c, r->linear, r->kind);
+}
+
 /* false: the access faults, and the interpreter is to find out how: #MF, alignment and masked-out
  * elements are matters of the instruction. */
-static __attribute__((noinline)) bool refill(Cpu *c, uint64_t linear, AccessKind kind)
+static bool refill(Cpu *c, uint64_t linear, AccessKind kind)
 {
-    void *outer[5];
+    Refill r = {linear, kind};
 
-    __builtin_memcpy(outer, c->unwind, sizeof outer);
-    if (__builtin_setjmp(c->unwind)) {
-        __builtin_memcpy(c->unwind, outer, sizeof outer);
+    if (!rt_guarded(c, refill_now, &r)) {
         c->exc_pending = false;
         return false;
     }
-    mem_refill(c, linear, kind);
-    __builtin_memcpy(c->unwind, outer, sizeof outer);
     return true;
 }
 

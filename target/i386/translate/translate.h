@@ -34,23 +34,26 @@ typedef struct TransFault {
     uint32_t at;       /* of the guest instruction in its page */
 } TransFault;
 
+/* One that goes on in the linear page behind its own has two physical pages. It holds while the
+ * second is what follows the first, so it is entered where that was looked at: by the loop, by the
+ * jump table, which is emptied when a translation changes, and from its own inside. */
 typedef struct Trans {
-    CodeKill kill; /* first: on the page's list; makes the entry lead out */
-    uint64_t phys; /* of the first byte                                   */
-    uint32_t mode, version;
-    CodePage *page;
-    const uint8_t *entry; /* where other code jumps to, executable view          */
-    uint32_t from, to;    /* offsets in the cache                                */
+    CodeKill kill, kill2; /* on the pages' lists; make the entry lead out         */
+    uint64_t phys, phys2; /* of the first byte; of the second page                */
+    uint32_t mode, version, version2;
+    CodePage *page, *page2; /* page2: NULL: it has one page                         */
+    const uint8_t *entry;   /* executable view                                      */
+    const uint8_t *link;    /* where branches in the page lead: with two pages, to a look-up */
+    uint32_t from, to;      /* offsets in the cache                                 */
     uint16_t insns, faults;
-    struct Trans *chain; /* same bucket */
+    struct Trans *_Atomic chain; /* same bucket; dead ones are taken out while others read */
     TransFault fault[];
 } Trans;
 
-/* A call from translated code: what the shared routine needs to know. */
 enum { TRANS_BUCKETS = 1 << 16, TRANS_COUNT = 1 << 17, UNIT_MAX = 96 };
 
 typedef struct TransFigures {
-    _Atomic uint64_t units, insns, guest_bytes, host_bytes, kills, flushes;
+    _Atomic uint64_t units, insns, host_bytes, flushes;
 } TransFigures;
 
 /* One for a machine, shared by its vCPUs. All memory is the engine's. */

@@ -7,29 +7,112 @@
 
 #include "target/i386/rt/rt.h"
 
+enum { INSN_BYTES = 15 };
+
 /* ---- gathering ---- */
 
 /* May control fall through to the next instruction? */
 static bool falls_through(const Insn *i)
 {
-    return !(insn_row(i)->attr & (ROW_BRANCH | ROW_SERIAL)) || i->op == OP_JCC;
+    return i->run != run_undefined && i->run != run_too_long &&
+           (!(insn_row(i)->attr & (ROW_BRANCH | ROW_SERIAL)) || i->op == OP_JCC);
 }
 
-void unit_gather(Unit *u, const Block *b)
+bool next_page_is(Cpu *c, NextPage *next)
+{
+    if (!next->asked) {
+        next->asked = true;
+        next->there = block_next_page(c, &next->phys);
+    }
+    return next->there;
+}
+
+/* Blocks that follow one another in a page that begins at offset `base`. Returns the offset behind
+ * them; -1: control does not get there, or the unit is full. */
+static int32_t gather(Unit *u, const Block *b, unsigned base)
 {
     unsigned most = u->c->unit_max;
 
-    while (b && (!u->count || u->count + b->count <= most)) {
-        unsigned at = b->phys % GUEST_PAGE;
+    for (;;) {
+        unsigned at = base + b->phys % GUEST_PAGE;
+        uint64_t page = b->phys & -(uint64_t)GUEST_PAGE;
 
+        if (u->count && u->count + b->count > most) {
+            return -1;
+        }
         for (unsigned n = 0; n < b->count && u->count < most; n++) {
             u->insn[u->count++] = (UnitInsn){&b->insn[n], at};
             at += b->insn[n].len;
         }
-        if (u->count == most || at >= GUEST_PAGE || !falls_through(&b->insn[b->count - 1])) {
-            break;
+        if (u->count == most || !falls_through(&b->insn[b->count - 1])) {
+            return -1;
         }
-        b = block_at(u->c, b->page | at);
+        b = at >= base + GUEST_PAGE ? NULL : block_at(u->c, page | at % GUEST_PAGE);
+        if (!b) {
+            return at;
+        }
+    }
+}
+
+/* Does an instruction from `first` on lead to the top of the unit? */
+static bool leads_back(const Unit *u, unsigned first)
+{
+    for (unsigned n = first; n < u->count; n++) {
+        const Insn *i = u->insn[n].i;
+
+        if (i->operand[0].kind == OPERAND_REL &&
+            u->insn[n].at + i->len + (int64_t)i->imm == u->insn[0].at) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* On in the page behind, from offset `at`. over: the instruction in between, or NULL. */
+static void gather_next_page(Unit *u, const Block *over, int32_t at, uint64_t phys2)
+{
+    const Block *b;
+
+    if (over) {
+        u->page2 = over->code2;
+        u->version2 = over->version2;
+        at = gather(u, over, 0);
+    }
+    b = at < 0 ? NULL : block_at(u->c, phys2 | at % GUEST_PAGE);
+    if (b) {
+        u->page2 = b->code;
+        u->version2 = over ? u->version2 : b->version;
+        gather(u, b, GUEST_PAGE);
+    }
+    u->phys2 = phys2;
+}
+
+/* Branches in the page cannot go to a unit of two pages directly. So there are two only where the
+ * first instruction lies in both, and for a loop over the page's end. */
+void unit_gather(Unit *u, const Block *b, NextPage *next)
+{
+    int32_t at = 0;
+    unsigned count;
+
+    u->crossing = -1;
+    if (b->code2) {
+        gather_next_page(u, b, 0, b->phys2);
+        return;
+    }
+    at = gather(u, b, 0);
+    count = u->count;
+    if (at > GUEST_PAGE - INSN_BYTES && next_page_is(u->c, next)) {
+        const Block *over = at < GUEST_PAGE ? block_over(u->c, b->page | at, next->phys) : NULL;
+
+        if (!over && at < GUEST_PAGE) {
+            return;
+        }
+        gather_next_page(u, over, at, next->phys);
+        if (!leads_back(u, count)) {
+            u->count = count;
+            u->page2 = NULL;
+            u->crossing = over ? at : -1;
+        }
     }
 }
 
@@ -174,6 +257,11 @@ void unit_emit(Unit *u)
     if (on && !u->e.full) {
         u->now = u->count - 1;
         emit_leave_next(u);
+    }
+    u->link = u->entry;
+    if (u->page2) {
+        u->link = u->e.at;
+        emit_jump_far(u, u->insn[0].at);
     }
     for (unsigned n = 0; n < u->colds && !u->e.full; n++) {
         Cold cold = u->cold[n];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Inside the translator: one unit, a run of instructions of one page that is entered at its top, in
- * the making. Branches out of it may be anywhere in it.
+ * Inside the translator: one unit, a run of instructions of one page, or of two where it is a loop
+ * over both or begins in between, that is entered at its top, in the making. Branches out of it may
+ * be anywhere in it. Offsets are those in its first page; 4096 and more lie in the second.
  */
 #pragma once
 #include "target/i386/decode/table.h"
@@ -41,7 +42,7 @@ typedef struct Cold {
 
 typedef struct UnitInsn {
     const Insn *i;
-    uint16_t at; /* offset in the page */
+    uint16_t at; /* offset in the first page */
 } UnitInsn;
 
 enum { COLD_MAX = UNIT_MAX * 4 };
@@ -64,7 +65,18 @@ typedef struct Unit {
     int recipe;
     bool garbage;           /* a check has overwritten them; there is a recipe */
     uint8_t *entry, *stale; /* stale: where the entry leads when the page's code changes */
+    uint8_t *link;          /* where branches in the page lead */
+    CodePage *page2;        /* NULL: the unit has one page */
+    uint64_t phys2;
+    uint32_t version2;
+    int32_t crossing; /* of an instruction that leaves the page and is not in the unit; -1: none */
 } Unit;
+
+/* What follows the unit's page now: asked for when it matters. */
+typedef struct NextPage {
+    bool asked, there;
+    uint64_t phys;
+} NextPage;
 
 /* ---- the parts ---- */
 
@@ -122,7 +134,8 @@ void emit_jump_far(Unit *u, int32_t at);            /* all of it, to a page offs
 void emit_target(Unit *u, int32_t at, unsigned to); /* rip of a page offset */
 
 /* unit.c */
-void unit_gather(Unit *u, const Block *b);
+void unit_gather(Unit *u, const Block *b, NextPage *next);
+bool next_page_is(Cpu *c, NextPage *next); /* asks, if that has not been done */
 void unit_emit(Unit *u);
 Cold *cold_add(Unit *u, ColdKind kind, Hole hole, int32_t at);
 void unit_fault_begin(Unit *u);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Translated code that lies in two pages, the second of which is changed, moved or taken away. */
+#include "target/i386/translate/cache_host.h"
+#include "target/i386/translate/translate.h"
+#include "tests/lib/barecpu.h"
+#include "tests/lib/test.h"
+
+#include <string.h>
+
+enum { TABLE = 0xc000, SECOND = BARE_CODE + GUEST_PAGE, OTHER = BARE_CODE + 3 * GUEST_PAGE };
+
+/* clang-format off */
+GUEST(over, ".code64\n .org over + 0xff0\n loop_top:\n lea 1(%rbx), %rbx\n .fill 8, 1, 0x90\n"
+            " lea 0x12345678(%rax), %rax\n dec %ecx\n jnz loop_top\n hlt");
+GUEST(remaps, ".code64\n 1: call 2f\n add %ebx, %eax\n xorl $0x2000, 0xc088\n invlpg 0x11000\n"
+              " dec %ecx\n jnz 1b\n hlt\n .org remaps + 0xffd\n 2: mov $0x11, %ebx\n ret");
+GUEST(writes, ".code64\n 1: call 2f\n add %ebx, %eax\n incb 0x11000\n dec %ecx\n jnz 1b\n hlt\n"
+              " .org writes + 0xffd\n 2: mov $0x11, %ebx\n ret");
+GUEST(jumps, ".code64\n 1: add $2, %eax\n jmp 2f\n .org jumps + 0xfee\n 3: dec %ecx\n jnz 1b\n hlt\n"
+             " .org jumps + 0xffc\n 2: lea 0x12345678(%rbx), %rbx\n jmp 3b");
+/* clang-format on */
+
+/* The first 2 MB in small pages. */
+static BareCpu *loaded(const uint8_t *code, const uint8_t *end, unsigned rounds)
+{
+    BareCpu *b = bare_new(CODE_64);
+    uint64_t *pd = (uint64_t *)(b->ram + BARE_TABLES + 0x3000);
+
+    if (!b->code) {
+        b->c->code = b->code = code_cache_new(BARE_CACHE, NULL);
+    }
+    for (uint64_t n = 0; n < 512; n++) {
+        ((uint64_t *)(b->ram + TABLE))[n] = n << 12 | 0x67;
+    }
+    pd[0] = TABLE | 7;
+    tlb_flush(b->c);
+    bare_load(b, code, end);
+    memcpy(b->ram + OTHER, b->ram + SECOND, GUEST_PAGE);
+    b->c->s.gpr[R_CX] = rounds;
+    return b;
+}
+
+static void map_second(BareCpu *b, uint64_t entry)
+{
+    ((uint64_t *)(b->ram + TABLE))[SECOND >> 12] = entry;
+    tlb_flush_page(b->c, SECOND);
+}
+
+static void run_loop(BareCpu *b, unsigned rounds)
+{
+    b->c->s.activity = CPU_RUNNING;
+    b->c->s.rip = BARE_CODE + 0xff0;
+    b->c->s.gpr[R_AX] = 0;
+    b->c->s.gpr[R_CX] = rounds;
+    bare_run(b);
+}
+
+TEST("translate: a loop over two pages stays in translated code")
+{
+    BareCpu *b = loaded(over, over_end, 0);
+
+    run_loop(b, 1000);
+    check(b->c->s.gpr[R_AX], 1000 * 0x12345678ull);
+    check(b->c->s.gpr[R_BX], 1000);
+    check(b->c->entries < 20, true);
+    bare_free(b);
+}
+
+TEST(
+    "translate: a loop over two pages is another one when the second is moved, and when it is back")
+{
+    BareCpu *b = loaded(over, over_end, 0);
+
+    b->ram[OTHER + 1] = 0x35; /* the displacement's third byte */
+    for (unsigned n = 0; n < 4; n++) {
+        map_second(b, (n & 1 ? OTHER : SECOND) | 0x67);
+        run_loop(b, 100);
+        check(b->c->s.gpr[R_AX], 100 * (n & 1 ? 0x12355678ull : 0x12345678ull));
+    }
+    bare_free(b);
+}
+
+TEST("translate: where the second page is not there, the instruction faults with its address")
+{
+    BareCpu *b = loaded(over, over_end, 0);
+
+    for (unsigned n = 0; n < 2; n++) {
+        run_loop(b, 100);
+        check(bare_fault(b), n ? EXC_PF : -1);
+        map_second(b, 0);
+    }
+    check(b->c->last[0].rip, BARE_CODE + 0xffc);
+    check(b->c->last[0].cr2, SECOND);
+    check(b->c->s.gpr[R_AX], 0);
+    check(b->c->s.gpr[R_BX], 101);
+    bare_free(b);
+}
+
+TEST("translate: INVLPG of the second page counts for what begins in the first")
+{
+    BareCpu *b = loaded(remaps, remaps_end, 1000);
+
+    b->ram[OTHER] = 1; /* 0x10011 */
+    check(bare_run(b), RT_HALT);
+    check(b->c->s.gpr[R_AX], 500 * 0x11 + 500 * 0x10011);
+    check(b->c->entries < 1000 * 8, true);
+    bare_free(b);
+}
+
+TEST("translate: code that writes to the second page runs what it has written")
+{
+    BareCpu *b = loaded(writes, writes_end, 200);
+
+    check(bare_run(b), RT_HALT);
+    check(b->c->s.gpr[R_AX], 200 * 0x11 + 0x10000 * (200 * 199 / 2));
+    bare_free(b);
+}
+
+TEST("translate: branches to an instruction in two pages go through the table")
+{
+    BareCpu *b = loaded(jumps, jumps_end, 1000);
+
+    check(bare_run(b), RT_HALT);
+    check(b->c->s.gpr[R_AX], 2000);
+    check(b->c->s.gpr[R_BX], 1000 * 0x12345678ull);
+    check(b->c->entries < 20, true);
+    bare_free(b);
+}
+
+TEST("translate: two vCPUs that share code and the first page, but not the second")
+{
+    BareCpu *b = loaded(over, over_end, 0), *two = bare_new(CODE_64);
+    uint64_t *own = (uint64_t *)(b->ram + BARE_STACK); /* the other's tables */
+
+    memcpy(own, b->ram + BARE_TABLES + 0x1000, 3 * GUEST_PAGE);
+    memcpy(own + 3 * 512, b->ram + TABLE, GUEST_PAGE);
+    own[0] = (BARE_STACK + GUEST_PAGE) | 7;
+    own[512] = (BARE_STACK + 2 * GUEST_PAGE) | 7;
+    own[1024] = (BARE_STACK + 3 * GUEST_PAGE) | 7;
+    own[3 * 512 + (SECOND >> 12)] = OTHER | 0x67;
+    b->ram[OTHER + 1] = 0x35;
+    two->c->vcpu = b;
+    two->c->code = b->code;
+    phys_flush(two->c);
+    two->c->s.cr3 = BARE_STACK;
+    rt_state_loaded(two->c);
+    for (unsigned n = 0; n < 3; n++) {
+        run_loop(b, 100);
+        check(b->c->s.gpr[R_AX], 100 * 0x12345678ull);
+        two->c->s.activity = CPU_RUNNING;
+        two->c->s.rip = BARE_CODE + 0xff0;
+        two->c->s.gpr[R_AX] = 0;
+        two->c->s.gpr[R_CX] = 100;
+        rt_run(two->c);
+        check(two->c->s.gpr[R_AX], 100 * 0x12355678ull);
+    }
+    bare_free(two);
+    bare_free(b);
+}
