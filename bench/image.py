@@ -26,23 +26,23 @@ class Cpio:
         self.data = bytearray()
         self.names = set()
 
-    def add(self, name, mode, content=b'', device=(0, 0)):
-        """A file, folder, link or device; its folders come along."""
+    def add(self, name, mode, content=b'', device=(0, 0), mtime=0):
+        """A file, folder, link or device; its folders come along. mtime: seconds since 1970."""
         name = name.strip('/')
         if name in self.names:
             return
         if '/' in name:
             self.add(os.path.dirname(name), 0o040755)
         self.names.add(name)
-        fields = [len(self.names), mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(name) + 1, 0]
+        fields = [len(self.names), mode, 0, 0, 1, mtime, len(content), 0, 0, *device, len(name) + 1, 0]
         self.data += b'070701' + b''.join(b'%08X' % field for field in fields) + name.encode() + b'\0'
         self.data += bytes(-len(self.data) % 4) + content + bytes(-len(content) % 4)
 
     def copy(self, path):
-        """A file of this host at its own place, and where its links lead to."""
+        """A file of this host at its own place, and where its links lead to. Python takes compiled code only of a source of the same age."""
         real = os.path.realpath(path)
         with open(real, 'rb') as file:
-            self.add(path, 0o100755 if os.access(real, os.X_OK) else 0o100644, file.read())
+            self.add(path, 0o100755 if os.access(real, os.X_OK) else 0o100644, file.read(), mtime=int(os.path.getmtime(real)))
 
     def finish(self):
         """The archive."""
