@@ -85,25 +85,31 @@ static void host_dirty(Cpu *c, const PhysPage *page, unsigned offset, unsigned s
 
 /* ---- other vCPUs ---- */
 
+typedef struct DropWrites {
+    Machine *m;
+    const uint8_t *host;
+} DropWrites;
+
 static void drop_writes(void *opaque)
 {
-    Machine *m = opaque;
+    DropWrites *d = opaque;
 
-    for (unsigned i = 0; i < machine_cpu_count(m); i++) {
-        tlb_drop_writes(cpu_rt(machine_cpu(m, i)));
+    for (unsigned i = 0; i < machine_cpu_count(d->m); i++) {
+        tlb_drop_writes_to(cpu_rt(machine_cpu(d->m, i)), d->host);
     }
 }
 
-static void host_code_page(Cpu *c, CodePage *page)
+static void host_code_page(Cpu *c, const uint8_t *host)
 {
     Vcpu *cpu = vcpu_of(c);
+    DropWrites d = {cpu->dev.machine, host};
 
     if (machine_cpu_count(cpu->dev.machine) == 1) {
-        tlb_drop_writes(c);
+        tlb_drop_writes_to(c, host);
         return;
     }
     vcpu_leave(cpu);
-    vcpus_exclusive(cpu->dev.machine, drop_writes, cpu->dev.machine);
+    vcpus_exclusive(cpu->dev.machine, drop_writes, &d);
     vcpu_enter(cpu);
 }
 

@@ -6,8 +6,12 @@
  * fast. A decoder marks its grains and takes the version, then reads the bytes, and remembers the
  * version with what it made; a writer stores its bytes, then looks at the grains and, if they are
  * marked, raises the version and clears them together. Either the decoder saw the new bytes or its
- * block carries an old version and is never run again. A page whose grains are not 0 has no write
- * tag in any TLB (RtHost.code_page sees to that when the first grain is set).
+ * block carries an old version and is never run again.
+ *
+ * Writers must notice. So a page is closed, or open: closed, no TLB has a write tag for it, and
+ * every store passes here. Who marks grains of an open page has the write tags dropped everywhere
+ * (RtHost.code_page) and then closes it; who fills a TLB opens a page without grains. Code that is
+ * patched again and again mostly finds its page still closed.
  */
 #pragma once
 #include <stdatomic.h>
@@ -28,6 +32,8 @@ typedef struct CodePage {
     _Atomic uint32_t version;
     _Atomic uint32_t lock;
     CodeKill *kills; /* under the lock */
+    /* Under the lock: how often it was opened; that number + 1 when it was closed. */
+    uint32_t opened, closed;
 } CodePage;
 
 /* Bits of the grains that [offset, offset+size) of a page touches; size 1 to 4096. */
@@ -91,15 +97,49 @@ static inline void code_forget(CodePage *p)
     code_unlock(p);
 }
 
-/* Before the bytes are read: the version to remember. *first: the page held no code before. */
-static inline uint32_t code_mark(CodePage *p, uint64_t grains, bool *first)
+/* What code_mark() found. */
+typedef struct CodeMark {
+    uint32_t version; /* to remember */
+    uint32_t opened;  /* for code_close() */
+    bool open;        /* the bytes may be written unnoticed: close it, then mark again */
+} CodeMark;
+
+/* Before the bytes are read. */
+static inline CodeMark code_mark(CodePage *p, uint64_t grains)
 {
-    uint32_t version;
+    CodeMark mark;
 
     code_lock(p);
-    version = p->version;
-    *first = !p->grains;
+    mark = (CodeMark){p->version, p->opened, p->closed != p->opened + 1};
     p->grains |= grains;
     code_unlock(p);
-    return version;
+    return mark;
+}
+
+/* Since that mark all write tags were dropped. Nothing happens if the page was opened meanwhile. */
+static inline void code_close(CodePage *p, CodeMark mark)
+{
+    code_lock(p);
+    if (p->opened == mark.opened) {
+        p->closed = mark.opened + 1;
+    }
+    code_unlock(p);
+}
+
+/* May a write tag be made? An open page in which grains are being marked may be among those: its
+ * tags are about to be dropped by the one who marks. */
+static inline bool code_open(CodePage *p)
+{
+    bool open;
+
+    if (p->grains) {
+        return false;
+    }
+    code_lock(p);
+    open = !p->grains;
+    if (open && p->closed == p->opened + 1) {
+        p->opened++;
+    }
+    code_unlock(p);
+    return open;
 }

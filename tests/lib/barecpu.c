@@ -60,10 +60,10 @@ static void host_port_write(Cpu *c, uint16_t port, uint32_t value, unsigned size
     }
 }
 
-static void host_code_page(Cpu *c, CodePage *page)
+static void host_code_page(Cpu *c, const uint8_t *host)
 {
     bare_of(c)->code_pages++;
-    quiet_host.code_page(c, page);
+    quiet_host.code_page(c, host);
 }
 
 static void host_exclusive(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque)

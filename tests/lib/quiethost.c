@@ -26,9 +26,9 @@ static void dirty(Cpu *c, const PhysPage *page, unsigned offset, unsigned size)
 {
 }
 
-static void code_page(Cpu *c, CodePage *page)
+static void code_page(Cpu *c, const uint8_t *host)
 {
-    tlb_drop_writes(c);
+    tlb_drop_writes_to(c, host);
 }
 
 static void exclusive(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque)

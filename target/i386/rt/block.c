@@ -158,16 +158,18 @@ static bool insn_ends_block(const Insn *i)
     return insn_row(i)->attr & (ROW_BRANCH | ROW_SERIAL) || i->run == run_undefined;
 }
 
-/* false: the page's first code; the world was told meanwhile, so all may be different. */
-static bool mark_grains(Cpu *c, CodePage *code, uint64_t grains, uint32_t *version)
+/* false: the page was open; the world was told meanwhile, so all may be different. */
+static bool mark_grains(Cpu *c, const Fetch *f, uint64_t grains, uint32_t *version)
 {
-    bool first;
+    CodePage *code = f->code;
+    CodeMark mark = code_mark(code, grains);
 
-    *version = code_mark(code, grains, &first);
-    if (first) {
-        HOST_DO(c, code_page, code);
+    *version = mark.version;
+    if (mark.open) {
+        HOST_DO(c, code_page, f->host);
+        code_close(code, mark);
     }
-    return !first;
+    return !mark.open;
 }
 
 /* One instruction anywhere: byte by byte, as a device sees it, up to the limit of CS. */
@@ -238,8 +240,8 @@ static Block *block_cross(Cpu *c, Block *b, uint64_t linear, Fetch one)
     if (!two.code) {
         return block_once(c);
     }
-    if (!mark_grains(c, two.code, 1, &b->version2) ||
-        !mark_grains(c, one.code, code_grains(at, n), &b->version)) {
+    if (!mark_grains(c, &two, 1, &b->version2) ||
+        !mark_grains(c, &one, code_grains(at, n), &b->version)) {
         return NULL;
     }
     for (unsigned k = 0; k < INSN_BYTES; k++) {
@@ -269,7 +271,7 @@ static Block *block_fill(Cpu *c, Block *b, uint64_t linear, const Fetch *f)
             if (grains & ~marked) {
                 uint32_t version;
 
-                if (!mark_grains(c, f->code, grains, &version)) {
+                if (!mark_grains(c, f, grains, &version)) {
                     return NULL;
                 }
                 b->version = marked ? b->version : version;

@@ -23,8 +23,8 @@ typedef struct RtHost {
     /* RAM was written: mark it for display and migration. Stays inside. */
     void (*dirty)(Cpu *c, const PhysPage *page, unsigned offset, unsigned size);
 
-    /* The first decoded code of a page: no vCPU may keep a write tag for it. leaves. */
-    void (*code_page)(Cpu *c, CodePage *page);
+    /* A page at that host address gets decoded code: no vCPU may keep a write tag for it. leaves. */
+    void (*code_page)(Cpu *c, const uint8_t *host);
 
     /* A locked access that crosses pages or hits a device: fn runs with the world stopped. leaves.
      */

@@ -35,8 +35,7 @@ TEST("memory: a store into a page with decoded code is seen by its version, and 
 {
     BareCpu *b = bare_new(CODE_64);
     CodePage *page = &b->pages[BARE_DATA / GUEST_PAGE];
-    bool first;
-    uint32_t version = code_mark(page, code_grains(0, 64), &first);
+    uint32_t version = code_mark(page, code_grains(0, 64)).version;
 
     mem_write(b->c, BARE_DATA + 100, 1, 4); /* beside the code */
     check(page->version, version);

@@ -36,7 +36,8 @@ void fpu_store_image(Cpu *c);
 void fpu_load_image(Cpu *c);
 
 /* On the vCPU's own thread, or by anyone with the world stopped. */
-void tlb_drop_writes(Cpu *c); /* all write tags: a page got code or became clean          */
+void tlb_drop_writes(Cpu *c); /* all write tags: pages became clean                       */
+void tlb_drop_writes_to(Cpu *c, const uint8_t *host); /* those for one page: it got code */
 void phys_forget(Cpu *c);     /* PhysPages and TLB: they are asked for again */
 void phys_flush(Cpu *c); /* the memory map changed: forget PhysPages, TLB and blocks' addresses */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Blocks, and what is out of the ordinary around an instruction. */
 #include "target/i386/rt/block.h"
+#include "target/i386/rt/mem.h"
 #include "tests/lib/barecpu.h"
 #include "tests/lib/test.h"
 
@@ -196,5 +197,37 @@ TEST("run: MOV SS holds the single-step trap back for one instruction")
     check(bare_fault(b), EXC_DB);
     check(b->c->last[0].rip, BARE_CODE + 5);
     check(b->c->s.gpr[R_AX], 1);
+    bare_free(b);
+}
+
+TEST("blocks: the TLBs are told of a page once, and again when it was open for stores meanwhile")
+{
+    BareCpu *b = loaded(three, three_end);
+    uint64_t linear = BARE_CODE;
+
+    bare_run(b);
+    check(b->code_pages, 1);
+    bare_load(b, three, three_end); /* what was decoded is stale */
+    b->c->s.activity = CPU_RUNNING;
+    bare_run(b);
+    check(b->code_pages, 1);
+    bare_load(b, three, three_end);
+    mem_write(b->c, linear + 100, 0, 4);
+    check(tlb_writes(b->c->tlb, linear, 4) != NULL, true);
+    b->c->s.activity = CPU_RUNNING;
+    bare_run(b);
+    check(b->code_pages, 2);
+    check(tlb_writes(b->c->tlb, linear, 4) != NULL, false);
+    bare_free(b);
+}
+
+TEST("blocks: code in one page leaves the write tags of others")
+{
+    BareCpu *b = loaded(three, three_end);
+
+    mem_write(b->c, BARE_DATA, 0, 4);
+    bare_run(b);
+    check(b->code_pages, 1);
+    check(tlb_writes(b->c->tlb, BARE_DATA, 4) != NULL, true);
     bare_free(b);
 }

@@ -166,6 +166,25 @@ void tlb_drop_writes(Cpu *c)
     }
 }
 
+void tlb_drop_writes_to(Cpu *c, const uint8_t *host)
+{
+    uintptr_t page = (uintptr_t)host + TLB_ADDEND;
+
+    for (unsigned v = 0; v < VIEW_SLOW; v++) {
+        TlbTable *t = &c->tlb_view[v];
+
+        for (unsigned w = 0; w < TLB_SIZE / 64; w++) {
+            for (uint64_t bits = t->used[w]; bits; bits &= bits - 1) {
+                unsigned slot = w * 64 + __builtin_ctzll(bits);
+
+                if (t->addend[slot] - t->write[slot] == page) {
+                    t->write[slot] = tlb_no_tag(slot);
+                }
+            }
+        }
+    }
+}
+
 void phys_forget(Cpu *c)
 {
     for (unsigned n = 0; n < PHYS_CACHE; n++) {
@@ -265,10 +284,10 @@ PhysPage *phys_page(Cpu *c, uint64_t phys)
     return p;
 }
 
-/* May the page be written without telling anyone? Not where code was decoded. */
-static bool quiet(const PhysPage *p)
+/* May the page be written without telling anyone from now on? Not where code was decoded. */
+static bool quiet_now(const PhysPage *p)
 {
-    return p->host && !p->readonly && !(p->code && p->code->grains);
+    return p->host && !p->readonly && (!p->code || code_open(p->code));
 }
 
 void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w, AccessKind kind)
@@ -296,8 +315,8 @@ void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w, AccessKind kind
         return; /* nor can it be written then */
     }
     t->read[slot] = -linear;
-    if (quiet(p) && w->dirty && (!p->logged || kind & ACCESS_WRITE) &&
-        !walk_denied(c, w, user, smap, ACCESS_WRITE)) {
+    if (w->dirty && (!p->logged || kind & ACCESS_WRITE) &&
+        !walk_denied(c, w, user, smap, ACCESS_WRITE) && quiet_now(p)) {
         t->write[slot] = -linear;
         if (unlikely(
                 p->logged)) { /* whoever clears the mark drops the tag with the world stopped */
