@@ -102,6 +102,7 @@ struct Accel { /* an object: -accel tcg,tb-size=64M sets properties */
     Machine *machine;
     bool one_at_a_time; /* set by start(): vCPUs take turns, each on its own thread */
     bool split;         /* IRQCHIP_SPLIT: the engine has the local APICs            */
+    bool no_smm;        /* set by start(): it takes no SMI                          */
 };
 
 typedef struct AccelClass {

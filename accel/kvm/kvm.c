@@ -150,6 +150,7 @@ static bool kvm_start(Accel *a, Error **err)
         return false;
     }
     look_around(k);
+    a->no_smm = !k->has_smm;
     if (!kvm_read_lists(k, err) || !enable_ring(k, err) || !enable_irqchip(k, err)) {
         return false;
     }

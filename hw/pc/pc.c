@@ -122,10 +122,24 @@ static bool add_ram(Pc *pc, Error **err)
     return true;
 }
 
+/* A board that raised SMIs which nobody takes would have its firmware wait for ever. */
+static bool smm_possible(Pc *pc, Error **err)
+{
+    const Accel *a = machine_accel(&pc->machine);
+
+    if (pc->smm != ON || !a || !a->no_smm) {
+        return true;
+    }
+    error_set(err, "smm=on: %s has no system management mode on this host", a->obj.class->name);
+    return error_hint(err, "leave it out (auto means off then), or use -accel tcg");
+}
+
 static bool add_chipset(Pc *pc, Error **err)
 {
+    const Accel *a = machine_accel(&pc->machine);
     const PropValue several[] = {{"multifunction", FLAG(true)}, {}};
-    const PropValue pm[] = {{"smm", FLAG(pc->smm != OFF)}, {}};
+    const PropValue pm[] = {
+        {"smm", FLAG(pc->smm == ON || (pc->smm == AUTO && !(a && a->no_smm)))}, {}};
     Device *host = add(pc, &I440fxHost_class, "i440fx", NULL, NULL, NULL, err), *f0, *isa;
 
     if (!host) {
@@ -161,7 +175,7 @@ static bool pc_build(Machine *m, Error **err)
 {
     Pc *pc = (Pc *)m;
 
-    return add_interrupts(pc, err) && add_cpus(pc, err) && add_chipset(pc, err) &&
+    return smm_possible(pc, err) && add_interrupts(pc, err) && add_cpus(pc, err) && add_chipset(pc, err) &&
            add_ram(pc, err) && pc_add_isa(pc, err) && pc_fill_cmos(pc, err) &&
            pc_load_bios(pc, err) && pc_describe(pc, err);
 }
@@ -176,7 +190,7 @@ static void pc_finalize(Object *obj)
 }
 
 static const Prop pc_props[] = {
-    PROP_AUTO(Pc, smm, "system management mode"),
+    PROP_AUTO(Pc, smm, "system management mode; auto: where the engine has it"),
     PROP_AUTO(Pc, vmport, "accepted; there is no such port here"),
     PROP_AS(Pc, "max-ram-below-4g", max_ram_below_4g, 0, "RAM below the PCI hole at most",
             .unit = UNIT_BYTES, .max = 0xe0000000),

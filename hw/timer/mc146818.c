@@ -122,18 +122,27 @@ static bool is_time(unsigned i)
            i == CENTURY;
 }
 
-static void show(const Rtc *r, int64_t seconds, uint8_t *cmos)
+/* What a register of the time holds. */
+static uint8_t show(const Rtc *r, Date d, unsigned index)
 {
-    Date d = date_of(seconds);
-
-    cmos[SECONDS] = encode(r, d.second);
-    cmos[MINUTES] = encode(r, d.minute);
-    cmos[HOURS] = encode_hour(r, d.hour);
-    cmos[WEEKDAY] = encode(r, d.weekday);
-    cmos[DAY] = encode(r, d.day);
-    cmos[MONTH] = encode(r, d.month);
-    cmos[YEAR] = encode(r, d.year % 100);
-    cmos[CENTURY] = encode(r, d.year / 100);
+    switch (index) {
+    case SECONDS:
+        return encode(r, d.second);
+    case MINUTES:
+        return encode(r, d.minute);
+    case HOURS:
+        return encode_hour(r, d.hour);
+    case WEEKDAY:
+        return encode(r, d.weekday);
+    case DAY:
+        return encode(r, d.day);
+    case MONTH:
+        return encode(r, d.month);
+    case YEAR:
+        return encode(r, d.year % 100);
+    default:
+        return encode(r, d.year / 100);
+    }
 }
 
 /* Seconds since 1970, within what CLAMPing nanoseconds needs. */
@@ -230,10 +239,14 @@ static int64_t periods_until(const Rtc *r, int64_t t)
 /* Periodic interrupts up to t that the flag cannot hold, since it is one. */
 static void count_owed(Rtc *r, int64_t t)
 {
-    bool slew = machine_config(r->dev.machine)->rtc.slew;
-    int64_t lost = periods_until(r, t) - periods_until(r, r->seen);
+    int64_t lost;
 
-    if (slew && r->cmos[REG_B] & C_PERIODIC && periodic_ticks(r) && lost > 0) {
+    if (!machine_config(r->dev.machine)->rtc.slew || !(r->cmos[REG_B] & C_PERIODIC) ||
+        !periodic_ticks(r)) {
+        return;
+    }
+    lost = periods_until(r, t) - periods_until(r, r->seen);
+    if (lost > 0) {
         lost -= !(r->cmos[REG_C] & C_PERIODIC);
         r->owed = MIN(r->owed + lost, OWED_MAX);
     }
@@ -256,9 +269,13 @@ static void look(Rtc *r)
 
     if (t >= r->seen) {
         count_owed(r, t);
-        r->cmos[REG_C] |= (next_periodic(r, r->seen) <= t ? C_PERIODIC : 0) |
-                          (next_update(r, r->seen) <= t ? C_UPDATE : 0) |
-                          (next_alarm(r, r->seen) <= t ? C_ALARM : 0);
+        if (~r->cmos[REG_C] & C_PERIODIC && next_periodic(r, r->seen) <= t) {
+            r->cmos[REG_C] |= C_PERIODIC;
+        }
+        if (floor_div(t, SECOND) != floor_div(r->seen, SECOND)) { /* the others come with those */
+            r->cmos[REG_C] |= (next_update(r, r->seen) <= t ? C_UPDATE : 0) |
+                              (next_alarm(r, r->seen) <= t ? C_ALARM : 0);
+        }
     }
     r->seen = t;
 }
@@ -316,8 +333,11 @@ static void tell_change(Rtc *r)
 static void hold(Rtc *r)
 {
     int64_t t = now(r), seconds = floor_div(t, SECOND);
+    Date d = date_of(seconds);
 
-    show(r, seconds, r->cmos);
+    for (unsigned i = 0; i <= CENTURY; i++) {
+        r->cmos[i] = is_time(i) ? show(r, d, i) : r->cmos[i];
+    }
     r->phase = t - seconds * SECOND;
 }
 
@@ -369,14 +389,12 @@ static void cmos_written(Rtc *r, unsigned index, uint8_t v)
     }
 }
 
-static uint8_t cmos_read(const Rtc *r, unsigned index)
+static uint8_t cmos_read(const Rtc *r, unsigned index, int64_t t)
 {
-    int64_t t = now(r), second = floor_div(t, SECOND);
-    uint8_t times[FIRST_RAM + CENTURY];
+    int64_t second = floor_div(t, SECOND);
 
     if (is_time(index) && !held(r)) {
-        show(r, second, times);
-        return times[index];
+        return show(r, date_of(second), index);
     }
     switch (index) {
     case REG_A:
@@ -416,7 +434,7 @@ static MemResult rtc_read(Rtc *r, Io *io)
     if (!io->by.debug) {
         look(r);
     }
-    io->value = cmos_read(r, index);
+    io->value = cmos_read(r, index, io->by.debug ? now(r) : r->seen);
     if (index == REG_C && !io->by.debug) {
         r->cmos[REG_C] = 0;
         make_up(r);
