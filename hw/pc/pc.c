@@ -138,8 +138,8 @@ static bool add_chipset(Pc *pc, Error **err)
 {
     const Accel *a = machine_accel(&pc->machine);
     const PropValue several[] = {{"multifunction", FLAG(true)}, {}};
-    const PropValue pm[] = {
-        {"smm", FLAG(pc->smm == ON || (pc->smm == AUTO && !(a && a->no_smm)))}, {}};
+    const PropValue pm[] = {{"smm", FLAG(pc->smm == ON || (pc->smm == AUTO && !(a && a->no_smm)))},
+                            {}};
     Device *host = add(pc, &I440fxHost_class, "i440fx", NULL, NULL, NULL, err), *f0, *isa;
 
     if (!host) {
@@ -175,9 +175,9 @@ static bool pc_build(Machine *m, Error **err)
 {
     Pc *pc = (Pc *)m;
 
-    return smm_possible(pc, err) && add_interrupts(pc, err) && add_cpus(pc, err) && add_chipset(pc, err) &&
-           add_ram(pc, err) && pc_add_isa(pc, err) && pc_fill_cmos(pc, err) &&
-           pc_load_bios(pc, err) && pc_describe(pc, err);
+    return smm_possible(pc, err) && add_interrupts(pc, err) && add_cpus(pc, err) &&
+           add_chipset(pc, err) && add_ram(pc, err) && pc_add_isa(pc, err) &&
+           pc_fill_cmos(pc, err) && pc_load_bios(pc, err) && pc_describe(pc, err);
 }
 
 static void pc_finalize(Object *obj)
