@@ -150,11 +150,19 @@ enum {
     MODE_AVX512 = 1 << 14,
     MODE_FS_WIDE = 1 << 15, /* outside 64-bit code: readable, writable, without limit */
     MODE_GS_WIDE = 1 << 16,
+    MODE_ES_WIDE = 1 << 17,
+    MODE_SS_WIDE = 1 << 18,
+    MODE_DS_WIDE = 1 << 19,
+    MODE_64K = 1 << 20,   /* ES SS DS FS GS: readable, writable, 64 KB or more */
+    MODE_PLAIN = 1 << 21, /* 64-bit code, or 32-bit code whose CS has no base and no limit */
+    MODE_SEGMENTS = MODE_FLAT | 127 << 15, /* all that data segments decide about, and more */
+    MODE_INSIDE = 1 << 22, /* of units only: MODE_PLAIN is not set, and all of the page is in CS */
 };
 
 /* Where rips lead in translated code, for each view; see target/i386/translate. A tag is minus the
- * rip. The slot is what PEXT takes from the rip by JUMP_MASK: functions begin at multiples of 16,
- * so bits below would be lost on them, and a kernel has thousands. */
+ * rip, to which outside 64-bit code 2^32 times the base of CS is added. The slot is what PEXT takes
+ * from the rip by JUMP_MASK: functions begin at multiples of 16, so bits below would be lost on
+ * them, and a kernel has thousands. */
 enum { JUMP_SLOTS = 4096, JUMP_SHIFT = 3, JUMP_VIEWS = VIEW_SLOW };
 enum { JUMP_MASK = (JUMP_SLOTS - 1) << JUMP_SHIFT };
 
@@ -165,6 +173,8 @@ typedef struct JumpTable {
     uint64_t used[JUMP_SLOTS / 64], global[JUMP_SLOTS / 64]; /* slots; those of global pages */
     uint64_t near[JUMP_SLOTS / 64]; /* pages that rips lie in, as bits: linear page % JUMP_SLOTS */
     uint32_t mode;
+    uint64_t limit; /* of CS */
+    bool based;     /* may hold tags of code with a base */
 } JumpTable;
 
 typedef struct Cpu {
@@ -182,6 +192,10 @@ typedef struct Cpu {
     uint32_t mode;       /* mode key: MODE_, all that decoding and binding depend on         */
     uint64_t code_base;  /* of CS: linear address of rip 0; 0 in 64-bit code                 */
     uint64_t code_limit; /* of CS: the highest rip; ~0 in 64-bit code                       */
+    /* For translated code outside 64-bit mode: the last byte that may be read, and written, in ES
+     * CS SS DS FS GS; -2^33: leave all to the interpreter (no access, expand-down). */
+    int64_t reach[6][2];
+    uint64_t code_tag;   /* code_base << 32: part of the jump tables' tags                     */
     uint64_t zero;       /* always 0: the base or index register that is not there           */
     _Atomic uint32_t go; /* 0: leave rt_run() before the next instruction, see cpu_kick()      */
     /* End this run of decoded instructions after the current one, then look at all that is out of
@@ -273,6 +287,9 @@ static inline void why(Cpu *c, const char *format, uint64_t a, uint64_t b, uint6
 /* Derive cpl, view, code_size, flat, stack_size and mode from the state, after anything they depend
  * on has changed (segments, CR0, CR4, EFER, EFLAGS.AC/VM/TF, DR7, XCR0, SMM). Ends the block. */
 void cpu_mode_changed(Cpu *c);
+/* The same where nothing but a data segment register has changed, SS not; ends the block only if
+ * other code is to run now. */
+void cpu_segment_changed(Cpu *c, unsigned seg);
 
 static inline bool cpu_has(const Cpu *c, X86Feature f)
 {

@@ -75,20 +75,51 @@ static uint32_t fpu_mode(const X86State *s)
            (fpu_runs(s, FPU_AVX) ? MODE_AVX : 0) | (fpu_runs(s, FPU_AVX512) ? MODE_AVX512 : 0);
 }
 
-static bool segment_wide(const X86Segment *g)
+/* ---- for translated code: how far segments reach ---- */
+
+#define REACH_NONE (-(1ll << 33))
+
+static void set_reach(Cpu *c, unsigned seg)
 {
-    return (g->attr & (ATTR_P | ATTR_S | ATTR_CODE | ATTR_DOWN_CONFORM | ATTR_WRITE_READ)) ==
-               (ATTR_P | ATTR_S | ATTR_WRITE_READ) &&
-           g->limit == 0xffffffff;
+    const X86Segment *g = &c->s.seg[seg];
+    bool asked = (c->s.cr0 & CR0_PE) && !(c->s.rflags & FLAG_VM), code = g->attr & ATTR_CODE,
+         there = (g->attr & (ATTR_P | ATTR_S)) == (ATTR_P | ATTR_S),
+         right = g->attr & ATTR_WRITE_READ,
+         down =
+             (g->attr & (ATTR_CODE | ATTR_DOWN_CONFORM | ATTR_S)) == (ATTR_DOWN_CONFORM | ATTR_S),
+         read = !asked || (there && (!code || right)), write = !asked || (there && !code && right);
+
+    c->reach[seg][0] = read && !down ? (int64_t)g->limit : REACH_NONE;
+    c->reach[seg][1] = write && !down ? (int64_t)g->limit : REACH_NONE;
+}
+
+static bool both_reach(const Cpu *c, unsigned seg, int64_t limit)
+{
+    return c->reach[seg][0] >= limit && c->reach[seg][1] >= limit;
 }
 
 static uint32_t wide_mode(const Cpu *c)
 {
+    static const struct {
+        uint8_t seg;
+        uint32_t mode;
+    } data[] = {{SEG_ES, MODE_ES_WIDE},
+                {SEG_SS, MODE_SS_WIDE},
+                {SEG_DS, MODE_DS_WIDE},
+                {SEG_FS, MODE_FS_WIDE},
+                {SEG_GS, MODE_GS_WIDE}};
+    uint32_t mode = MODE_64K;
+
     if (c->code_size == CODE_64) {
-        return 0;
+        return MODE_PLAIN;
     }
-    return (segment_wide(&c->s.seg[SEG_FS]) ? MODE_FS_WIDE : 0) |
-           (segment_wide(&c->s.seg[SEG_GS]) ? MODE_GS_WIDE : 0);
+    for (unsigned n = 0; n < 5; n++) {
+        mode |= both_reach(c, data[n].seg, 0xffffffff) ? data[n].mode : 0;
+        mode &= both_reach(c, data[n].seg, 0xffff) ? ~0u : ~(uint32_t)MODE_64K;
+    }
+    return mode |
+           (c->code_size == CODE_32 && !c->code_base && c->code_limit == 0xffffffff ? MODE_PLAIN
+                                                                                    : 0);
 }
 
 static uint32_t mode_key(const Cpu *c)
@@ -116,10 +147,27 @@ void cpu_mode_changed(Cpu *c)
     c->code_limit = c->code_size == CODE_64 ? ~0ull : cs->limit;
     c->stack_size = c->code_size == CODE_64 ? 8 : c->s.seg[SEG_SS].attr & ATTR_DB ? 4 : 2;
     c->flat = c->code_size == CODE_64 || all_flat(&c->s);
+    c->code_tag = c->code_base << 32;
+    for (unsigned n = 0; n <= SEG_GS && c->code_size != CODE_64; n++) {
+        set_reach(c, n);
+    }
     c->view = view_of(c);
     c->tlb = &c->tlb_view[c->view];
     c->mode = mode_key(c);
     c->block_break = true;
+}
+
+void cpu_segment_changed(Cpu *c, unsigned seg)
+{
+    uint32_t mode = c->mode;
+
+    if (c->code_size == CODE_64) {
+        return;
+    }
+    set_reach(c, seg);
+    c->flat = all_flat(&c->s);
+    c->mode = (mode & ~(uint32_t)MODE_SEGMENTS) | (c->flat ? MODE_FLAT : 0) | wide_mode(c);
+    c->block_break |= c->mode != mode;
 }
 
 void rt_state_loaded(Cpu *c)

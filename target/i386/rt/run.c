@@ -235,6 +235,9 @@ static Then run_code(Cpu *c, const Trans *t)
 static inline const Trans *code_for(Cpu *c, const Block *b)
 {
     if (likely(b->runs >= c->translate_after)) {
+        if (unlikely(!(c->mode & MODE_PLAIN))) { /* the place in CS matters */
+            return trans_find(c, (Block *)b);
+        }
         return !b->code2 && b->trans ? b->trans : trans_find(c, (Block *)b);
     }
     ((Block *)b)->runs++;

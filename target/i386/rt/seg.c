@@ -214,8 +214,10 @@ void seg_load(Cpu *c, unsigned seg, uint16_t selector)
     } else {
         *g = seg == SEG_SS ? stack_segment_move(c, selector) : data_segment(c, selector);
     }
-    if (seg < SEG_FS) { /* nothing derived from the state looks at FS and GS */
+    if (seg == SEG_SS) {
         cpu_mode_changed(c);
+    } else {
+        cpu_segment_changed(c, seg);
     }
 }
 

@@ -12,7 +12,7 @@ enum { H_AX, H_CX, H_DX, H_BX, H_SP, H_BP, H_SI, H_DI };
 enum { H_R8 = 8, H_R9, H_R10, H_R11, H_R12, H_R13, H_R14, H_R15 };
 
 /* Condition codes of Jcc. */
-enum { CC_B = 2, CC_AE = 3, CC_E = 4, CC_NE = 5, CC_A = 7 };
+enum { CC_B = 2, CC_AE = 3, CC_E = 4, CC_NE = 5, CC_A = 7, CC_G = 15 };
 
 typedef struct Emit {
     uint8_t *at, *end;
@@ -118,6 +118,12 @@ static inline void mov_rr32(Emit *e, unsigned to, unsigned from)
     put_rex(e, false, from, 0, to, false);
     put8(e, 0x89);
     put_modrm_reg(e, from, to);
+}
+
+static inline void mov_rr16(Emit *e, unsigned to, unsigned from)
+{
+    put8(e, 0x66);
+    mov_rr32(e, to, from);
 }
 
 static inline void mov_imm(Emit *e, unsigned to, uint64_t value)
@@ -246,6 +252,20 @@ static inline void load_pair(Emit *e, unsigned to, unsigned base, unsigned index
     put_modrm_index(e, to, base, index, 0, disp);
 }
 
+/* The register's upper part stays where the size is 1 or 2, which is no REX's business: AL to BL.
+ */
+static inline void load_pair_low(Emit *e, unsigned to, unsigned base, unsigned index, int32_t disp,
+                                 unsigned size)
+{
+    if (size == 2) {
+        put8(e, 0x66);
+    }
+    put_rex(e, size == 8, to, index, base, false);
+    put8(e, size == 1 ? 0x8a : 0x8b);
+    put_modrm_index(e, to, base, index, 0, disp);
+}
+
+/* size: 1 (AL to BL), 2, 4, 8 */
 static inline void store_pair(Emit *e, unsigned from, unsigned base, unsigned index, int32_t disp,
                               unsigned size)
 {
@@ -253,7 +273,7 @@ static inline void store_pair(Emit *e, unsigned from, unsigned base, unsigned in
         put8(e, 0x66);
     }
     put_rex(e, size == 8, from, index, base, false);
-    put8(e, 0x89);
+    put8(e, size == 1 ? 0x88 : 0x89);
     put_modrm_index(e, from, base, index, 0, disp);
 }
 
@@ -318,6 +338,25 @@ static inline void shrx(Emit *e, unsigned to, unsigned from, unsigned count)
     put_vex2(e, to, 0, from, count, 3);
     put8(e, 0xf7);
     put_modrm_reg(e, to, from);
+}
+
+/* rorx to, from, count (BMI2) */
+static inline void rorx(Emit *e, unsigned to, unsigned from, uint8_t count, bool wide)
+{
+    put8(e, 0xc4);
+    put8(e, (to & 8 ? 0 : 0x80) | 0x40 | (from & 8 ? 0 : 0x20) | 3);
+    put8(e, (wide ? 0x80 : 0) | 0x7b);
+    put8(e, 0xf0);
+    put_modrm_reg(e, to, from);
+    put8(e, count);
+}
+
+/* not r, 64 bits */
+static inline void not_reg(Emit *e, unsigned r)
+{
+    put_rex(e, true, 0, 0, r, false);
+    put8(e, 0xf7);
+    put_modrm_reg(e, 2, r);
 }
 
 /* ---- arithmetic: touches flags ---- */

@@ -93,19 +93,19 @@ static bool current(const Trans *t)
     return t->version == t->page->version && (!t->page2 || t->version2 == t->page2->version);
 }
 
-static bool fits(const Trans *t, const Block *b)
+static bool fits(const Trans *t, const Block *b, uint32_t key)
 {
-    return t->phys == b->phys && t->mode == b->mode && t->page == b->code &&
-           t->version == b->version && (t->page2 || !b->code2) && current(t);
+    return t->phys == b->phys && t->mode == key && t->page == b->code && t->version == b->version &&
+           (t->page2 || !b->code2) && current(t);
 }
 
 /* One of two pages, if the second is what follows now, else one of one page. */
-static const Trans *look_up(Cpu *c, const Block *b, NextPage *next)
+static const Trans *look_up(Cpu *c, const Block *b, uint32_t key, NextPage *next)
 {
     const Trans *alone = NULL;
 
-    for (const Trans *t = *bucket_of(c->code, b->phys, b->mode); t; t = t->chain) {
-        if (!fits(t, b)) {
+    for (const Trans *t = *bucket_of(c->code, b->phys, key); t; t = t->chain) {
+        if (!fits(t, b, key)) {
             continue;
         }
         if (!t->page2) {
@@ -119,12 +119,36 @@ static const Trans *look_up(Cpu *c, const Block *b, NextPage *next)
 
 /* ---- making ---- */
 
-/* 16-bit code, real and virtual-8086 mode, limits, single steps: the interpreter's. */
+/* Single steps: the interpreter's. */
 static bool mode_fits(const Cpu *c)
 {
-    bool flat = c->code_size == CODE_64 || (c->code_size == CODE_32 && c->mode & MODE_FLAT);
+    return !(c->mode & MODE_STEP) && c->view != VIEW_SLOW;
+}
 
-    return flat && c->mode & MODE_PE && !(c->mode & (MODE_V86 | MODE_STEP)) && c->view != VIEW_SLOW;
+/* The highest rip that code may reach without wrapping or fault. */
+static uint64_t last_rip(const Cpu *c)
+{
+    return c->code_size == CODE_16 && c->code_limit > 0xffff ? 0xffff : c->code_limit;
+}
+
+uint32_t trans_key(const Cpu *c, const Block *b)
+{
+    uint64_t page = c->s.rip - b->phys % GUEST_PAGE; /* "negative": CS begins in the page */
+
+    if (c->mode & MODE_PLAIN) {
+        return b->mode;
+    }
+    return b->mode |
+           (c->s.rip >= b->phys % GUEST_PAGE && page + GUEST_PAGE - 1 <= last_rip(c) ? MODE_INSIDE
+                                                                                     : 0);
+}
+
+/* Code of pages that are partly outside CS: is the unit's inside? It does not ask on its way. */
+static const Trans *if_inside(const Cpu *c, const Trans *t)
+{
+    bool asks = t && !(t->mode & (MODE_PLAIN | MODE_INSIDE));
+
+    return asks && c->s.rip + t->bytes - 1 > last_rip(c) ? NULL : t;
 }
 
 static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
@@ -133,7 +157,7 @@ static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
 
     *t = (Trans){
         .phys = b->phys,
-        .mode = b->mode,
+        .mode = u->mode,
         .version = b->version,
         .page = b->code,
         .phys2 = u->phys2,
@@ -144,6 +168,7 @@ static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
         .from = u->entry - cache->write,
         .to = u->e.at - cache->write,
         .insns = u->count,
+        .bytes = u->insn[u->count - 1].at + u->insn[u->count - 1].i->len - u->insn[0].at,
         .faults = u->faults,
     };
     for (unsigned n = 0; n < u->faults; n++) {
@@ -164,10 +189,11 @@ static void prepare_kill(const Unit *u, Trans *t)
     t->kill2 = t->kill;
 }
 
-static void unit_begin(Unit *u, Cpu *c, const Block *b, NextPage *next)
+static void unit_begin(Unit *u, Cpu *c, const Block *b, uint32_t key, NextPage *next)
 {
-    *u = (Unit){.c = c, .cache = c->code, .mode = b->mode, .view = c->view, .recipe = -1};
+    *u = (Unit){.c = c, .cache = c->code, .mode = key, .view = c->view, .recipe = -1};
     u->code64 = c->code_size == CODE_64;
+    u->plain = key & MODE_PLAIN;
     unit_gather(u, b, next);
 }
 
@@ -225,17 +251,17 @@ static void publish(CodeCache *cache, Trans *t)
     }
 }
 
-static const Trans *find_slow(Cpu *c, const Block *b, NextPage *next)
+static const Trans *find_slow(Cpu *c, const Block *b, uint32_t key, NextPage *next)
 {
     CodeCache *cache = c->code;
     const Trans *t;
     Unit u;
     bool room;
 
-    unit_begin(&u, c, b, next); /* before the lock: it may walk the guest's tables */
+    unit_begin(&u, c, b, key, next); /* before the lock: it may walk the guest's tables */
     cache_lock(cache);
     next->asked = true;
-    t = look_up(c, b, next);
+    t = look_up(c, b, key, next);
     room = has_room(cache);
     if (!t && room) {
         Trans *made = make(&u, b);
@@ -256,17 +282,18 @@ static const Trans *find_slow(Cpu *c, const Block *b, NextPage *next)
 const Trans *trans_find(Cpu *c, Block *b)
 {
     NextPage next = {0};
+    uint32_t key = trans_key(c, b);
     const Trans *t;
 
     if (unlikely(!mode_fits(c) || b == block_loose(c->blocks))) {
         return NULL;
     }
-    if (b->code2 && !next_page_is(c, &next)) { /* it has breakpoints */
+    if (b->code2 && (!(c->mode & MODE_PLAIN) || !next_page_is(c, &next))) { /* it has breakpoints */
         return NULL;
     }
-    t = look_up(c, b, &next);
+    t = look_up(c, b, key, &next);
     if (!t) {
-        t = find_slow(c, b, &next);
+        t = find_slow(c, b, key, &next);
         if (t && unlikely(c->host->log_made != NULL)) {
             HOST_DO(c, log_made, c->s.rip, t->entry, t->to - t->from);
         }
@@ -274,7 +301,7 @@ const Trans *trans_find(Cpu *c, Block *b)
     if (t && !t->page2) {
         b->trans = t;
     }
-    return t;
+    return if_inside(c, t);
 }
 
 /* ---- by host address ---- */

@@ -120,7 +120,7 @@ static bool copyable(const Unit *u, const Insn *i)
     if (memory >= 0 && i->op >= OP_BT && i->op <= OP_BTS && i->operand[1].kind == OPERAND_GPR) {
         return false;
     }
-    return memory < 0 || segment_plain(u, i, memory == 0);
+    return true;
 }
 
 bool segment_plain(const Unit *u, const Insn *i, bool write)
@@ -134,7 +134,7 @@ bool segment_plain(const Unit *u, const Insn *i, bool write)
     if (i->seg == SEG_GS) {
         return u->mode & MODE_GS_WIDE;
     }
-    return !(write && i->seg == SEG_CS);
+    return u->mode & MODE_FLAT && !(write && i->seg == SEG_CS);
 }
 
 /* ---- registers ---- */
@@ -339,8 +339,7 @@ static void emit_operand(Unit *u, Copy *y)
         emit_offset(u, i, SCRATCH_A);
         store_gs(&u->e, CPU_AT(x87_offset), SCRATCH_A);
     }
-    emit_address(u, i, SCRATCH_A);
-    emit_check(u, i->operand[y->memory].size, y->write);
+    emit_operand_check(u, i, i->operand[y->memory].size, y->write);
 }
 
 static void emit_bytes(Unit *u, const Copy *y)

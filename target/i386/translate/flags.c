@@ -66,6 +66,7 @@ static bool writes_first_only(const Insn *i)
     case OP_ENDBR64:
     case OP_JCC:
     case OP_PUSH:
+    case OP_PUSH_SEG:
     case OP_POP:
         return true;
     default:
@@ -78,7 +79,7 @@ static bool recipe_survives(const Unit *u)
 {
     const Insn *i = unit_now(u)->i, *r = u->insn[u->recipe].i;
 
-    if ((i->op == OP_PUSH || i->op == OP_POP) &&
+    if ((i->op == OP_PUSH || i->op == OP_PUSH_SEG || i->op == OP_POP) &&
         (same_register(&r->operand[0], R_SP) || same_register(&r->operand[1], R_SP))) {
         return false;
     }

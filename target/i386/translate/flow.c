@@ -19,7 +19,7 @@ static void place_branch(Unit *u, unsigned opcode)
 }
 
 /* Units of two pages are entered through the table: what follows a page may change. */
-static bool in_page(const Unit *u, int32_t at)
+bool in_page(const Unit *u, int32_t at)
 {
     return at >= 0 && at < GUEST_PAGE && at != u->crossing;
 }
@@ -32,7 +32,11 @@ static bool to_entry(const Unit *u, int32_t at)
 
 void emit_target(Unit *u, int32_t at, unsigned to)
 {
-    load_gs(&u->e, to, CPU_AT(page_rip));
+    if (u->code64) {
+        load_gs(&u->e, to, CPU_AT(page_rip));
+    } else {
+        load_gs32(&u->e, to, CPU_AT(page_rip));
+    }
     if (at) {
         lea_base(&u->e, to, to, at, u->code64);
     }
@@ -51,6 +55,10 @@ void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at)
     Hole hit, poll;
     uint8_t *out;
 
+    if (!u->plain) {
+        load_gs(e, SCRATCH_B, CPU_AT(code_tag));
+        lea_index(e, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0, true);
+    }
     pext_gs(e, SCRATCH_B, SCRATCH_A, CPU_AT(jump_mask));
     load_gs_index(e, SCRATCH_C, SCRATCH_B, jumps_at(u, offsetof(JumpTable, tag)));
     lea_index(e, SCRATCH_C, SCRATCH_C, SCRATCH_A, 0, 0, true);
@@ -83,7 +91,7 @@ void emit_jump_far(Unit *u, int32_t at)
 
 /* ---- direct branches ---- */
 
-static void emit_link(Unit *u, int32_t at)
+void emit_link(Unit *u, int32_t at)
 {
     Hole hole;
 
@@ -97,7 +105,7 @@ static void emit_link(Unit *u, int32_t at)
 }
 
 /* With a look at who wants us first. */
-static void emit_link_back(Unit *u, int32_t at)
+void emit_link_back(Unit *u, int32_t at)
 {
     Emit *e = &u->e;
     Hole wanted;
@@ -109,7 +117,7 @@ static void emit_link_back(Unit *u, int32_t at)
     cold_add(u, COLD_RIP, jmp32(e), at);
 }
 
-static void emit_go(Unit *u, int32_t at)
+void emit_go(Unit *u, int32_t at)
 {
     if (!in_page(u, at)) {
         emit_jump_far(u, at);
@@ -126,10 +134,14 @@ void emit_leave_next(Unit *u)
         recipe_run(u, u->recipe);
         u->garbage = false;
     }
-    emit_go(u, unit_next(u));
+    if (u->plain || u->mode & MODE_INSIDE) {
+        emit_go(u, unit_next(u));
+    } else {
+        emit_based_far(u, unit_next(u), -1, false);
+    }
 }
 
-static void emit_jcc(Unit *u, const Insn *i)
+void emit_jcc(Unit *u, const Insn *i)
 {
     Emit *e = &u->e;
     int32_t at = unit_next(u) + (int32_t)i->imm;
@@ -223,6 +235,9 @@ bool emit_branch(Unit *u, bool *ends)
     bool relative = i->operand[0].kind == OPERAND_REL;
 
     *ends = true;
+    if (!u->code64 && !(widths_fit(u, i) && u->plain && u->mode & MODE_FLAT)) {
+        return emit_branch_based(u, ends);
+    }
     if (!widths_fit(u, i) || (i->operand[0].kind == OPERAND_MEM && !segment_plain(u, i, false))) {
         return false;
     }

@@ -35,6 +35,7 @@ static void table_clear(JumpTable *t, bool global_too)
     if (!(t->used[0] & 1)) {
         t->tag[0] = jump_no_tag(0);
     }
+    t->based &= !global_too;
 }
 
 void jump_flush(Cpu *c, bool global_too)
@@ -69,14 +70,12 @@ void jump_flush_page(Cpu *c, uint64_t linear, bool near)
 {
     unsigned page = linear / GUEST_PAGE % JUMP_SLOTS;
 
-    if (c->code_base) { /* tables hold rips */
-        jump_flush(c, true);
-        return;
-    }
     for (unsigned v = 0; v < JUMP_VIEWS; v++) {
         JumpTable *t = &c->jumps[v];
 
-        if (near) {
+        if (t->based) { /* tags are not linear addresses */
+            table_clear(t, true);
+        } else if (near) {
             table_forget(t, linear, 30);
             table_forget(t, (linear & -(1ull << 30)) - GUEST_PAGE, 12);
         } else if (t->near[page / 64] >> page % 64 & 1) {
@@ -98,10 +97,12 @@ void jump_insert(Cpu *c, const Trans *t)
     uint64_t linear = c->code_base + c->s.rip, next = linear + (t->page2 ? GUEST_PAGE : 0);
     bool global = fetch_global(c, linear) && fetch_global(c, next);
 
-    if (table->mode != c->mode || c->code_generation != c->code->generation) {
+    if (table->mode != c->mode || table->limit != c->code_limit ||
+        c->code_generation != c->code->generation) {
         return;
     }
-    table->tag[slot] = -c->s.rip;
+    table->based |= c->code_tag != 0;
+    table->tag[slot] = -(c->s.rip + c->code_tag);
     table->page[slot] = c->s.rip - t->phys % GUEST_PAGE;
     table->code[slot] = (uintptr_t)t->entry;
     note_page(table, linear);
@@ -127,9 +128,10 @@ static void tables_check(Cpu *c)
 {
     JumpTable *table = &c->jumps[c->view];
 
-    if (unlikely(table->mode != c->mode)) {
+    if (unlikely(table->mode != c->mode || table->limit != c->code_limit)) {
         table_clear(table, true);
         table->mode = c->mode;
+        table->limit = c->code_limit;
     }
 }
 

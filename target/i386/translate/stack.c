@@ -138,16 +138,19 @@ static bool emit_mov_absolute(Unit *u, const Insn *i)
     bool load = i->operand[1].kind == OPERAND_ABS;
     unsigned size = i->operand[load ? 0 : 1].size;
 
-    if (i->seg >= SEG_FS || size == 1 || (load && size == 2) || !segment_plain(u, i, !load)) {
+    if (u->code64 && i->seg >= SEG_FS) {
         return false; /* rare: the interpreter's */
     }
     mov_imm(e, SCRATCH_A, u->code64 && i->addrsize == 8 ? i->imm : (uint32_t)i->imm);
+    if (!u->code64) {
+        emit_segment(u, i->seg, i->addrsize, size, !load);
+    }
     emit_check(u, size, !load);
     flags_settle(u, false);
     if (!load) {
         store_pair(e, H_AX, SCRATCH_A, SCRATCH_B, MEM_DISP, size);
     } else {
-        load_pair(e, H_AX, SCRATCH_A, SCRATCH_B, MEM_DISP, size);
+        load_pair_low(e, H_AX, SCRATCH_A, SCRATCH_B, MEM_DISP, size);
     }
     return true;
 }
@@ -156,13 +159,17 @@ bool emit_stack(Unit *u)
 {
     const Insn *i = unit_now(u)->i;
 
+    bool fits = u->code64 || u->mode & MODE_FLAT ? widths_fit(u, i) : false;
+
     switch (i->op) {
     case OP_PUSH:
-        return widths_fit(u, i) && emit_push(u, i);
+        return fits ? emit_push(u, i) : emit_stack_based(u);
+    case OP_PUSH_SEG:
+        return emit_stack_based(u);
     case OP_POP:
-        return widths_fit(u, i) && emit_pop(u, i);
+        return fits ? emit_pop(u, i) : emit_stack_based(u);
     case OP_LEAVE:
-        return widths_fit(u, i) && emit_leave(u);
+        return fits ? emit_leave(u) : emit_stack_based(u);
     case OP_LEA:
         return emit_lea(u, i);
     case OP_MOV:

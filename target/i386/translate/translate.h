@@ -46,6 +46,7 @@ typedef struct Trans {
     const uint8_t *link;    /* where branches in the page lead: with two pages, to a look-up */
     uint32_t from, to;      /* offsets in the cache                                 */
     uint16_t insns, faults;
+    uint16_t bytes;              /* of the guest's, from phys on: of units of one page */
     struct Trans *_Atomic chain; /* same bucket; dead ones are taken out while others read */
     TransFault fault[];
 } Trans;
@@ -79,6 +80,9 @@ typedef struct CodeCache {
 /* Lay out the cache in memory of the engine and write the shared routines. size: at least 1 MB. */
 void trans_init(CodeCache *cache, uint8_t *write, const uint8_t *run, uint32_t size, uint8_t *data,
                 uint32_t data_size);
+
+/* As b->mode, and MODE_INSIDE as things stand. */
+uint32_t trans_key(const Cpu *c, const Block *b);
 
 /* The code for a block, made if need be. NULL: there is none now: its first instruction is not one
  * that is translated, or the page changed, or the cache was full and is now empty. */

@@ -101,7 +101,7 @@ void unit_gather(Unit *u, const Block *b, NextPage *next)
     }
     at = gather(u, b, 0);
     count = u->count;
-    if (at > GUEST_PAGE - INSN_BYTES && next_page_is(u->c, next)) {
+    if (u->plain && at > GUEST_PAGE - INSN_BYTES && next_page_is(u->c, next)) {
         const Block *over = at < GUEST_PAGE ? block_over(u->c, b->page | at, next->phys) : NULL;
 
         if (!over && at < GUEST_PAGE) {
@@ -170,6 +170,9 @@ static void emit_cold(Unit *u, const Cold *cold)
         return;
     case COLD_JUMP:
         emit_jump_far(u, cold->at);
+        return;
+    case COLD_BASED:
+        emit_based_far(u, cold->at, cold->from, cold->size == 2);
         return;
     default:
         break;

@@ -28,6 +28,7 @@ typedef enum ColdKind {
     COLD_JUMPED,   /* leave for another page and remember the way                */
     COLD_ONE,      /* the interpreter runs the instruction                       */
     COLD_INDIRECT, /* ... and remembers where it went                            */
+    COLD_BASED,    /* go to another page, or outside MODE_INSIDE; size: 2: IP wraps */
     COLD_FPU,      /* the guest's FPU is not in the host's registers             */
 } ColdKind;
 
@@ -35,6 +36,7 @@ typedef struct Cold {
     Hole hole;
     const uint8_t *back; /* COLD_FILL, COLD_FPU */
     int32_t at;          /* page offset: of the instruction, or where to go */
+    int32_t from;        /* COLD_BASED: of the instruction */
     uint8_t kind, size;
     bool write;
     int16_t recipe; /* run before anything else; -1: flags are right */
@@ -59,6 +61,7 @@ typedef struct Unit {
     unsigned faults;
     uint32_t mode;
     uint8_t view;
+    bool plain;             /* MODE_PLAIN */
     bool code64, fpu_known; /* fpu_known: in the host's registers from here on */
     /* Which instruction of the unit would give the present flags if it were run again, its operands
      * being what they were: then a check may overwrite them. -1: none. */
@@ -117,6 +120,17 @@ extern const uint8_t host_of[16]; /* HOST_NONE: in the frame */
 /* May the operand be reached without looking at its segment? */
 bool segment_plain(const Unit *u, const Insn *i, bool write);
 
+/* segment.c: an offset in rbp becomes a linear address; who may not be reached leaves. */
+void emit_segment(Unit *u, unsigned seg, unsigned addrsize, unsigned size, bool write);
+/* Offset, segment and TLB check of the memory operand, whatever its segment. */
+void emit_operand_check(Unit *u, const Insn *i, unsigned size, bool write);
+/* rSP + disp as far as the stack is wide, checked; move_stack() afterwards */
+void emit_stack_check(Unit *u, int32_t disp, unsigned size, bool write);
+void move_stack(Unit *u, int32_t by);
+bool emit_stack_based(Unit *u);              /* as emit_stack() */
+bool emit_branch_based(Unit *u, bool *ends); /* as emit_branch() */
+void emit_based_far(Unit *u, int32_t at, int32_t from, bool wraps);
+
 /* copy.c: the guest's instruction on mapped operands. false: not this one */
 bool emit_copy(Unit *u);
 /* call.c: the interpreter's function; last: the unit ends here */
@@ -126,6 +140,11 @@ bool emit_stack(Unit *u);
 bool does_nothing(const Insn *i);
 /* flow.c: true: it was a branch, and emitted. */
 bool emit_branch(Unit *u, bool *ends);
+void emit_link(Unit *u, int32_t at);      /* to a place in the page */
+void emit_link_back(Unit *u, int32_t at); /* ... with a look at who wants us first */
+void emit_go(Unit *u, int32_t at);
+bool in_page(const Unit *u, int32_t at); /* ... where a branch may lead directly */
+void emit_jcc(Unit *u, const Insn *i);
 void emit_leave_next(Unit *u); /* go on behind the instruction in work */
 /* rbp: rip wanted. Leaves to at, of kind, when it is not known. */
 void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at);
