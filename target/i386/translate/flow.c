@@ -3,7 +3,7 @@
  * Near branches (docs/design/translator.md, "Blocks and links"). In the first page: a branch that
  * is patched once its target has code. To another page and through registers: the jump table of the
  * view, keyed by rip. Backward branches and jump-table hits ask whether anybody wants the CPU.
- * Not here: LOOP, JCXZ, branches with 16-bit operands: the interpreter's functions.
+ * Outside the flat model: segment.c. Not here: LOOP, JCXZ: the interpreter's functions.
  */
 #include "target/i386/translate/unit.h"
 

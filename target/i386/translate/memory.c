@@ -4,7 +4,7 @@
  * that leaves the flags alone, and a shorter one that overwrites them where they can be had again
  * (u->recipe). Both end with the host address in rbp + r11 - 12, or in a cold piece that fills the
  * TLB and comes back to try again.
- * Not here: accesses in 16-bit code and through segments with limits, which the interpreter does.
+ * Bases and limits of segments: segment.c.
  */
 #include "target/i386/translate/unit.h"
 

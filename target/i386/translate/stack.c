@@ -2,7 +2,7 @@
 /*
  * PUSH, POP and LEAVE of the stack's own width, and LEA and moves with absolute addresses: what is
  * not the same instruction on the host, but short.
- * Not here: POP to memory, segment registers, stacks of another width than the code's.
+ * Other widths, and stacks with a limit: segment.c. Not here: POP to memory, to segment registers.
  */
 #include "target/i386/translate/unit.h"
 
