@@ -126,7 +126,7 @@ static Block **block_bucket(BlockCache *cache, uint64_t phys, uint32_t mode)
 {
     uint64_t hash = (phys ^ (uint64_t)mode << 7) * 0x9e3779b97f4a7c15u;
 
-    return &cache->bucket[hash >> 51 & (BLOCK_BUCKETS - 1)];
+    return &cache->bucket[hash >> 48 & (BLOCK_BUCKETS - 1)];
 }
 
 /* ---- making them ---- */
@@ -207,13 +207,18 @@ static Block *block_room(Cpu *c)
     return (Block *)cache->next;
 }
 
-static Block *block_keep(Cpu *c, Block *b)
+static void block_chain(Cpu *c, Block *b)
 {
     Block **bucket = block_bucket(c->blocks, b->phys, b->mode);
 
     b->chain = *bucket;
     *bucket = b;
     c->blocks->next = (uint8_t *)&b->insn[b->count];
+}
+
+static Block *block_keep(Cpu *c, Block *b)
+{
+    block_chain(c, b);
     if (unlikely(c->host->log_code != NULL)) {
         uint8_t bytes[GUEST_PAGE];
 
@@ -294,19 +299,52 @@ static Block *block_fill(Cpu *c, Block *b, uint64_t linear, const Fetch *f)
     return b->count ? block_keep(c, b) : block_cross(c, b, linear, *f);
 }
 
-static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
+static Block *block_begin(Cpu *c, uint64_t linear, const Fetch *f)
 {
     Block *b = block_room(c);
 
-    b->phys = f->phys | linear % GUEST_PAGE;
-    b->page = f->phys;
-    b->trans = NULL;
-    b->code = f->code;
-    b->code2 = NULL;
-    b->version2 = 0;
-    b->mode = c->mode;
-    b->runs = 0;
-    return block_fill(c, b, linear, f);
+    *b = (Block){
+        .phys = f->phys | linear % GUEST_PAGE,
+        .page = f->phys,
+        .code = f->code,
+        .mode = c->mode,
+    };
+    return b;
+}
+
+/* What is known of code that has been translated already, perhaps for another vCPU or before these
+ * blocks were forgotten: it is not interpreted first. */
+static void block_translated(const Cpu *c, Block *b, const Trans *t)
+{
+    b->runs = c->translate_after;
+    b->trans = t->page2 ? NULL : t;
+}
+
+static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
+{
+    Block *b = block_fill(c, block_begin(c, linear, f), linear, f);
+    const Trans *t = c->code && b && !b->code2 ? trans_known(c, b->code, b->phys) : NULL;
+
+    if (t) {
+        block_translated(c, b, t);
+    }
+    return b;
+}
+
+/* A block of no instructions, if there is a unit for it. */
+static Block *block_known(Cpu *c, uint64_t linear, const Fetch *f)
+{
+    const Trans *t = c->code ? trans_known(c, f->code, f->phys | linear % GUEST_PAGE) : NULL;
+    Block *b = NULL;
+
+    if (t && !t->page2) {
+        b = block_begin(c, linear, f);
+        b->version = t->version;
+        b->bytes = 1;
+        block_translated(c, b, t);
+        block_chain(c, b);
+    }
+    return b;
 }
 
 /* ---- finding them ---- */
@@ -326,7 +364,7 @@ static bool block_reaches(Cpu *c, const Block *b)
     return !b->code2 || fetch_page(c, next_page(c))->phys == b->phys2;
 }
 
-static Block *block_kept(Cpu *c, uint64_t phys)
+static Block *block_kept(Cpu *c, uint64_t phys, bool decoded)
 {
     Block **at = block_bucket(c->blocks, phys, c->mode), *b;
 
@@ -335,7 +373,8 @@ static Block *block_kept(Cpu *c, uint64_t phys)
             *at = b->chain;
             continue;
         }
-        if (b->phys == phys && b->mode == c->mode && block_reaches(c, b)) {
+        if (b->phys == phys && b->mode == c->mode && (b->count || !decoded) &&
+            block_reaches(c, b)) {
             return b;
         }
         at = &b->chain;
@@ -357,7 +396,8 @@ const Block *block_at(Cpu *c, uint64_t phys)
 {
     const Block *b = *block_bucket(c->blocks, phys, c->mode);
 
-    while (b && !(b->phys == phys && b->mode == c->mode && !b->code2 && block_current(b))) {
+    while (b &&
+           !(b->phys == phys && b->mode == c->mode && b->count && !b->code2 && block_current(b))) {
         b = b->chain;
     }
     return b;
@@ -396,7 +436,7 @@ bool block_next_page(Cpu *c, uint64_t *phys)
     return f.code;
 }
 
-const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump)
+const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump, bool decoded)
 {
     Block *b = NULL;
 
@@ -412,7 +452,10 @@ const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump)
         if (!f.code) {
             return block_once(c);
         }
-        b = block_kept(c, f.phys | linear % GUEST_PAGE);
+        b = block_kept(c, f.phys | linear % GUEST_PAGE, decoded);
+        if (!b && !decoded) {
+            b = block_known(c, linear, &f);
+        }
         if (!b) {
             b = block_make(c, linear, &f);
         }

@@ -3,15 +3,16 @@
  * Decoded code of one vCPU: blocks of instructions that run one after another, keyed by physical
  * address and mode, in an arena that starts over when it is full. A block ends at a branch, at the
  * end of the page, or at BLOCK_MAX. An instruction that crosses pages is a block of its own with
- * two addresses. Whether the bytes are still the ones decoded is known by the version of their
- * CodePage (softmmu/memory/code.h), compared at every look-up.
- * Not modelled: the instruction TLB and cache as hardware has them; fetch translations live until
- * the guest flushes them, as the manual allows.
+ * two addresses. Code of which some vCPU has made a unit need not be decoded to run: it has a block
+ * without instructions. Whether the bytes are still the ones decoded is known by the version of
+ * their CodePage (softmmu/memory/code.h), compared at every look-up. Not modelled: the instruction
+ * TLB and cache as hardware has them; fetch translations live until the guest flushes them, as the
+ * manual allows.
  */
 #pragma once
 #include "target/i386/rt/cpu.h"
 
-enum { BLOCK_MAX = 64, JUMP_SIZE = 4096, BLOCK_BUCKETS = 8192, FETCH_SIZE = 256 };
+enum { BLOCK_MAX = 64, JUMP_SIZE = 4096, BLOCK_BUCKETS = 32768, FETCH_SIZE = 256 };
 
 typedef struct Block {
     uint64_t phys; /* of the first byte                                            */
@@ -103,12 +104,10 @@ static inline bool fetch_global(const Cpu *c, uint64_t linear)
     return c->blocks->fetch_global[n / 64] >> n % 64 & 1;
 }
 
-const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump);
+const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump, bool decoded);
 bool block_second_page(const Cpu *c, const Block *b); /* the same as then? */
 
-/* The block at s.rip in the current mode; good until the next call that decodes. Raises #PF, #GP
- * (limit, canonical form); bad opcodes are instructions whose handler raises. */
-static inline const Block *block_find(Cpu *c)
+static inline __attribute__((always_inline)) const Block *block_find_by(Cpu *c, bool decoded)
 {
     uint64_t linear = c->code_base + c->s.rip;
     const Fetch *f;
@@ -124,9 +123,22 @@ static inline const Block *block_find(Cpu *c)
     f = fetch_at(c, linear);
     if (likely(j->linear == linear && b->mode == c->mode && f->tag == fetch_tag(c, linear) &&
                f->phys == b->page && b->code->version == b->version &&
-               c->s.rip + b->bytes - 1 <= c->code_limit &&
+               c->s.rip + b->bytes - 1 <= c->code_limit && (b->count || !decoded) &&
                (!b->code2 || block_second_page(c, b)))) {
         return b;
     }
-    return block_find_slow(c, linear, j);
+    return block_find_slow(c, linear, j, decoded);
+}
+
+/* The block at s.rip in the current mode; good until the next call that decodes. Raises #PF, #GP
+ * (limit, canonical form); bad opcodes are instructions whose handler raises. */
+static inline const Block *block_find(Cpu *c)
+{
+    return block_find_by(c, true);
+}
+
+/* The same, or a block of no instructions whose translation is known. */
+static inline const Block *block_find_code(Cpu *c)
+{
+    return block_find_by(c, false);
 }

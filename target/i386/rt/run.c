@@ -272,11 +272,13 @@ static RtExit loop_translated(Cpu *c)
         if (!goes_on(c, &exit)) {
             return exit;
         }
-        if (unlikely(c->code_generation != c->code->generation)) {
-            trans_forget(c);
-        }
-        b = block_find(c);
+        b = block_find_code(c);
         t = code_for(c, b);
+        if (unlikely(c->code_generation !=
+                     c->code->generation)) { /* it was emptied: now, or just */
+            trans_forget(c);
+            continue;
+        }
         if (!t) {
             then = THEN_NOTHING;
             block_run(c, b);

@@ -231,3 +231,41 @@ TEST("blocks: code in one page leaves the write tags of others")
     check(tlb_writes(b->c->tlb, BARE_DATA, 4) != NULL, true);
     bare_free(b);
 }
+
+TEST("blocks: translated code is found again without being decoded, and decoded when it is "
+     "interpreted")
+{
+    BareCpu *b = loaded(three, three_end);
+    const Block *block;
+
+    if (b->c->code) {
+        bare_run(b);
+        block_flush(b->c);
+        b->c->s.activity = CPU_RUNNING;
+        b->c->s.rip = BARE_CODE;
+        block = block_find_code(b->c);
+        check(block->count, 0);
+        check(block->trans != NULL, true);
+        check(block_find(b->c)->count, 4);
+        check(block_find_code(b->c)->trans == block->trans, true);
+        bare_run(b);
+        check(b->c->s.gpr[R_AX], 6);
+    }
+    bare_free(b);
+}
+
+TEST("blocks: translated code that has been written to is not found again")
+{
+    BareCpu *b = loaded(three, three_end);
+
+    if (b->c->code) {
+        bare_run(b);
+        block_flush(b->c);
+        bare_load(b, illegal, illegal_end);
+        check(block_find_code(b->c)->count > 0, true);
+        b->c->s.activity = CPU_RUNNING;
+        bare_run(b);
+        check(bare_fault(b), EXC_UD);
+    }
+    bare_free(b);
+}

@@ -117,6 +117,16 @@ static const Trans *look_up(Cpu *c, const Block *b, uint32_t key, NextPage *next
     return alone;
 }
 
+const Trans *trans_known(Cpu *c, const CodePage *page, uint64_t phys)
+{
+    const Trans *t = *bucket_of(c->code, phys, c->mode);
+
+    while (t && !(t->phys == phys && t->mode == c->mode && t->page == page && current(t))) {
+        t = t->chain;
+    }
+    return t;
+}
+
 /* ---- making ---- */
 
 /* Single steps: the interpreter's. */
