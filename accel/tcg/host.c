@@ -108,6 +108,10 @@ static void host_code_page(Cpu *c, const uint8_t *host)
         tlb_drop_writes_to(c, host);
         return;
     }
+    if (((const Tcg *)cpu->accel)->unstopped) {
+        drop_writes(cpu->dev.machine);
+        return;
+    }
     vcpu_leave(cpu);
     vcpus_exclusive(cpu->dev.machine, drop_writes, &d);
     vcpu_enter(cpu);

@@ -12,7 +12,8 @@ typedef struct Tcg {
     uint64_t tb_size;
     uint32_t thread;
     bool one_insn, interpreter, perfmap;
-    uint32_t lockstep;
+    uint32_t lockstep, stir, gap;
+    bool unstopped;  /* code is marked without stopping the world: wrong, for a test */
     CodeCache *code; /* NULL: interpreted for ever */
     FILE *perf_map;  /* NULL: none */
 } Tcg;

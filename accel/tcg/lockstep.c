@@ -7,9 +7,9 @@
  *
  * Pages are caught where the run-time library asks for them: before a run it is made to forget all
  * it knows of memory, so it asks for each page before it touches it, and the page is copied then.
- * The time stamp and random numbers are told again as they were told first. Not compared: runs that
- * reach devices, the LAPIC or SMM, whose effects cannot be taken back; how units are linked (they
- * are not, here); more than PAGES pages.
+ * The time stamp and random numbers are told again as they were told first. Where there are other
+ * vCPUs they stand still meanwhile. Not compared: runs that reach devices, the LAPIC or SMM, whose
+ * effects cannot be taken back; how units are linked (they are not, here); more than PAGES pages.
  */
 #include "accel/tcg/lockstep.h"
 
@@ -49,6 +49,9 @@ struct Lockstep {
     Cpu *c;
     Phase phase;
     bool skip;
+    bool element;       /* one step of a repetition is running */
+    bool others;        /* there are other vCPUs: they stand still while this one is compared */
+    bool barred, plain; /* a device was wanted: all is taken back, the unit runs uncompared */
     unsigned often, pages, told, told_at;
     uint64_t random, compared, skipped, differ;
     uint64_t unknown; /* flags that the manual leaves undefined, as things stand */
@@ -116,11 +119,18 @@ static bool lock_random(Cpu *c, uint64_t *value)
     return is;
 }
 
-/* What cannot be taken back is done once, by the first run. */
+/* What cannot be taken back is done once, by the first run, and not by who has stopped the world,
+ * and may not take the locks of devices. */
 static const RtHost *effect(Cpu *c)
 {
-    of(c)->skip = true;
-    return of(c)->real;
+    Lockstep *l = of(c);
+
+    l->skip = true;
+    if (l->phase == PHASE_SECOND || (l->others && l->phase == PHASE_FIRST)) {
+        l->barred = true;
+        unwind(c);
+    }
+    return l->real;
 }
 
 static uint64_t lock_mmio_read(Cpu *c, uint64_t phys, unsigned size)
@@ -151,6 +161,21 @@ static bool lock_apic_msr_read(Cpu *c, uint32_t index, uint64_t *value)
 static bool lock_apic_msr_write(Cpu *c, uint32_t index, uint64_t value)
 {
     return effect(c)->apic_msr_write(c, index, value);
+}
+
+static bool lock_pv_msr_read(Cpu *c, uint32_t index, uint64_t *value)
+{
+    return effect(c)->pv_msr_read(c, index, value);
+}
+
+static bool lock_pv_msr_write(Cpu *c, uint32_t index, uint64_t value)
+{
+    return effect(c)->pv_msr_write(c, index, value);
+}
+
+static void lock_pv_refresh(Cpu *c)
+{
+    effect(c)->pv_refresh(c);
 }
 
 static uint8_t lock_tpr(Cpu *c)
@@ -295,6 +320,17 @@ static void compare_fpu(Lockstep *l, const Trans *t)
     }
 }
 
+/* The translated check of an instruction that is then left to the interpreter marks the page as
+ * accessed, and dirty if it was to be written, in page-table entries. */
+static bool only_marked(const Lockstep *l, unsigned at, uint8_t translated, uint8_t interpreted)
+{
+    enum { MARKS = 0x60 };
+    bool left = l->first.exit == TRANS_ONE || l->first.exit == TRANS_INDIRECT;
+
+    return left && at % 4 == 0 && !((translated ^ interpreted) & ~MARKS) &&
+           !(interpreted & ~translated);
+}
+
 static void compare_pages(Lockstep *l, const Trans *t)
 {
     for (unsigned n = 0; n < l->pages; n++) {
@@ -302,7 +338,8 @@ static void compare_pages(Lockstep *l, const Trans *t)
         const uint8_t *wanted = p->changed ? p->after : p->before;
 
         for (unsigned at = 0; at < GUEST_PAGE && memcmp(wanted, p->page.host, GUEST_PAGE); at++) {
-            if (wanted[at] != p->page.host[at]) {
+            if (wanted[at] != p->page.host[at] &&
+                !only_marked(l, at, wanted[at], p->page.host[at])) {
                 differs(l, t, "memory");
                 say(l, "physical", p->page.phys + at, wanted[at], p->page.host[at]);
                 return;
@@ -325,6 +362,8 @@ static void compare(Lockstep *l, const Trans *t, bool unwound)
                           (a->vector == EXC_PF && a->cr2 != c->exc_cr2)))))) {
         differs(l, t, "exception");
         say(l, "vector", 0, a->unwound ? a->vector : ~0ull, unwound ? c->exc_vector : ~0ull);
+        say(l, "address", 0, a->cr2, c->exc_cr2);
+        say(l, "error", 0, a->error, c->exc_error);
     }
     compare_state(l, t);
     compare_fpu(l, t);
@@ -363,17 +402,40 @@ static bool surely_written(const Insn *i)
            i->op != OP_RCR && !(insn_row(i)->attr & (ROW_STRING | ROW_REPE));
 }
 
+/* A repetition that the first run has left half done, for whatever reason, is gone through one
+ * element at a time, lest its end be passed by. */
+static bool half_done(const Lockstep *l, const InsnRow *row)
+{
+    return !l->first.unwound && l->c->s.rip == l->first.s.rip &&
+           row->attr & (ROW_STRING | ROW_REPE);
+}
+
 static void run_next(Cpu *c, void *opaque)
 {
+    Lockstep *l = opaque;
     const Insn *i = block_find(c)->insn;
     const InsnRow *row = insn_row(i);
-    uint64_t *unknown = opaque, written = surely_written(i) ? row->written : 0,
-             undefined = row->undefined;
+    uint64_t written = surely_written(i) ? row->written : 0, undefined = row->undefined;
 
     c->s.rflags &= ~(uint64_t)FLAG_RF; /* as the loop does, which a REP has asked for */
+    l->element = half_done(l, row);
+    c->mode |= l->element ? MODE_STEP : 0;
     run_one(c);
     gate_out(c); /* what follows is compiled with vector registers */
-    *unknown = (*unknown & ~written) | undefined;
+    l->unknown = (l->unknown & ~written) | undefined;
+}
+
+/* false: unwound. */
+static bool run_second(Lockstep *l)
+{
+    bool done;
+
+    l->element = false;
+    done = rt_guarded(l->c, run_next, l);
+    if (l->element) {
+        l->c->mode &= ~(uint32_t)MODE_STEP;
+    }
+    return done;
 }
 
 static void begin(Lockstep *l)
@@ -426,14 +488,21 @@ static void take_back(Lockstep *l)
     c->block_break = false;
 }
 
+/* Neither in the pages of the unit nor where it led. */
+static bool astray(const Lockstep *l)
+{
+    uint64_t page = l->c->s.rip >> 12, first = l->before.rip >> 12;
+
+    return page - first > 1 && page != l->first.s.rip >> 12;
+}
+
 /* From the same state to where the first run left; true: unwound. Units lead back into themselves
  * and to others of the page, so the place may be passed several times before the state is the one
  * wanted. */
-static bool second(Lockstep *l, const Trans *t)
+static bool second(Lockstep *l)
 {
     Cpu *c = l->c;
     const End *a = &l->first;
-    uint64_t page = c->s.rip >> 12, pages = t->page2 ? 2 : 1;
 
     l->phase = PHASE_SECOND;
     l->unknown = 0;
@@ -441,47 +510,93 @@ static bool second(Lockstep *l, const Trans *t)
         if (!a->unwound && c->s.rip == a->s.rip && arrived(l)) {
             break;
         }
-        if (steps && (c->s.rip >> 12) - page >= pages) {
+        if (steps && astray(l)) {
             break;
         }
-        if (!rt_guarded(c, run_next, &l->unknown)) {
+        if (!run_second(l)) {
             return true;
         }
     }
     return false;
 }
 
-static uint32_t lockstep_run(Cpu *c, const Trans *t)
+/* Both runs; true: unwound. */
+static bool compare_runs(Lockstep *l, RunOf *r)
 {
-    Lockstep *l = of(c);
-    RunOf r = {t, TRANS_LOOKUP};
+    Cpu *c = l->c;
     bool unwound;
 
-    if (!chosen(l, t)) {
-        return trans_run(c, t);
-    }
+    l->barred = false;
     begin(l);
-    unwound = !rt_guarded(c, run_unit, &r);
-    end_first(l, unwound, r.exit);
-    if (l->skip) {
-        l->skipped++;
-    } else {
+    unwound = !rt_guarded(c, run_unit, r);
+    end_first(l, unwound, r->exit);
+    if (!l->skip) {
         take_back(l);
-        unwound = second(l, t);
+        unwound = second(l);
         gate_out(c);
-        if (l->skip) {
-            l->skipped++;
-        } else {
-            compare(l, t, unwound);
+        if (l->barred) {
+            differs(l, r->t, "devices");
+        } else if (!l->skip) {
+            compare(l, r->t, unwound);
         }
         c->block_break |= l->first.block_break;
         c->next_rip = c->s.rip;
     }
+    l->skipped += l->skip;
+    if (l->barred) {
+        take_back(l);
+        unwound = false;
+    }
     l->phase = PHASE_OFF;
-    if (unwound) {
+    return unwound;
+}
+
+typedef struct Alone {
+    Lockstep *l;
+    RunOf *r;
+    bool unwound, done;
+} Alone;
+
+/* On the way to here the unit may have gone. */
+static bool still_there(const Cpu *c, const Trans *t)
+{
+    return c->code_generation == c->code->generation && t->page->version == t->version &&
+           (!t->page2 || t->page2->version == t->version2) && !c->block_break;
+}
+
+static void run_alone(Cpu *c, void *opaque)
+{
+    Alone *a = opaque;
+
+    if (still_there(c, a->r->t)) {
+        if (a->l->others) {
+            cpu_kick(c); /* out at the first branch back: it may wait for one that stands still */
+        }
+        a->unwound = compare_runs(a->l, a->r);
+        a->done = !a->l->barred;
+    }
+}
+
+static uint32_t lockstep_run(Cpu *c, const Trans *t)
+{
+    Lockstep *l = of(c);
+    RunOf r = {t, TRANS_LOOKUP};
+    Alone a = {l, &r, false, false};
+
+    if (l->plain || !chosen(l, t)) {
+        l->plain = false;
+        return trans_run(c, t);
+    }
+    if (l->others) {
+        l->real->exclusive(c, run_alone, &a);
+    } else {
+        run_alone(c, &a);
+    }
+    l->plain = !a.done;
+    if (a.unwound) {
         unwind(c);
     }
-    return c->s.rip == l->first.s.rip ? r.exit : TRANS_LOOKUP;
+    return a.done && c->s.rip == l->first.s.rip ? r.exit : TRANS_LOOKUP;
 }
 
 /* ---- life ---- */
@@ -509,12 +624,13 @@ void lockstep_free(Lockstep *l)
     }
 }
 
-const RtHost *lockstep_host(Lockstep *l, const RtHost *real)
+const RtHost *lockstep_host(Lockstep *l, const RtHost *real, bool others)
 {
     if (!l) {
         return real;
     }
     l->real = real;
+    l->others = others;
     l->host = *real;
     l->host.page = lock_page;
     l->host.tsc = lock_tsc;
@@ -525,6 +641,9 @@ const RtHost *lockstep_host(Lockstep *l, const RtHost *real)
     l->host.port_write = lock_port_write;
     l->host.apic_msr_read = lock_apic_msr_read;
     l->host.apic_msr_write = lock_apic_msr_write;
+    l->host.pv_msr_read = lock_pv_msr_read;
+    l->host.pv_msr_write = lock_pv_msr_write;
+    l->host.pv_refresh = lock_pv_refresh;
     l->host.tpr = lock_tpr;
     l->host.set_tpr = lock_set_tpr;
     l->host.ferr = lock_ferr;

@@ -155,6 +155,8 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
     };
     t->rt->code = tcg->code;
     t->rt->translate_after = TRANSLATE_AFTER;
+    t->rt->stir = tcg->stir ? (uint64_t)tcg->stir << 32 | (cpu->id + 1) : 0;
+    t->rt->store_gap = tcg->gap;
     if (tcg->lockstep && tcg->code) {
         t->lockstep = lockstep_new(t->rt, tcg->lockstep);
     }
@@ -192,9 +194,11 @@ static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
     }
     vcpu_enter(cpu);
     /* The monitor's `log` changes it while vCPUs are parked. */
-    c->host = lockstep_host(t->lockstep, host_of_now(tcg));
-    c->unlinked = log_on(LOG_NOCHAIN) || tcg->lockstep;
-    c->unit_max = tcg->one_insn ? 1 : UNIT_MAX;
+    c->host = lockstep_host(t->lockstep, host_of_now(tcg), machine_cpu_count(cpu->dev.machine) > 1);
+    if (!c->stir) {
+        c->unlinked = log_on(LOG_NOCHAIN) || tcg->lockstep;
+        c->unit_max = tcg->one_insn ? 1 : UNIT_MAX;
+    }
     if (c->s.taken) { /* another engine acknowledged it */
         uint8_t vector = c->s.taken;
 
@@ -386,15 +390,20 @@ static void tcg_clock_set(Accel *a, int64_t ns)
 static const char *const threads[] = {"multi", "single", NULL};
 
 static const Prop tcg_props[] = {
-    PROP_AS(Tcg, "tb-size", tb_size, 0,
-            "size of the translation cache, in MB or as 64M; 0: chosen", .max = 1ll << 30,
-            .unit = UNIT_BYTES),
+    PROP_AS(Tcg, "tb-size", tb_size, 0, "size of the translation cache, in MB or as 64M; 0: chosen",
+            .max = 1ll << 30, .unit = UNIT_BYTES),
     PROP_ENUM(Tcg, thread, THREAD_MULTI, threads, "a thread for each vCPU, or one after the other"),
     PROP_AS(Tcg, "one-insn-per-tb", one_insn, false, "translate one instruction at a time"),
     PROP_AS(Tcg, "x-lockstep", lockstep, 0,
             "compare translated code with the interpreter: the first so many runs of each unit, "
-            "and one of 64; one vCPU only",
+            "and one of 64",
             .max = 1000000),
+    PROP_AS(Tcg, "x-stir", stir, 0,
+            "a seed: flush TLB and translated code and split units at random", .max = INT32_MAX),
+    PROP_AS(Tcg, "x-gap", gap, 0,
+            "wait for so many PAUSEs between the check of a store and the store", .max = 1000000),
+    PROP_AS(Tcg, "x-unstopped", unstopped, false,
+            "decode without stopping the others first: wrong, to show that x-gap finds it"),
     PROP(Tcg, interpreter, false, "interpret for ever, translate nothing"),
     PROP(Tcg, perfmap, false, "write /tmp/perf-PID.map, for perf to name translated code"),
     PROP_END,
@@ -402,8 +411,7 @@ static const Prop tcg_props[] = {
 
 const AccelClass Tcg_class = {
     .class = {"tcg-accel", "software: runs everywhere, no virtualisation needed",
-              &Accel_class.class, sizeof(Tcg), tcg_props, .finalize = tcg_finalize,
-              .alias = "tcg"},
+              &Accel_class.class, sizeof(Tcg), tcg_props, .finalize = tcg_finalize, .alias = "tcg"},
     .caps = ACCEL_DIRTY_LOG | ACCEL_STEP,
     .usable = tcg_usable,
     .start = tcg_start,

@@ -251,6 +251,8 @@ typedef struct Cpu {
     uint32_t translate_after; /* how often a block is interpreted first                  */
     uint16_t unit_max;        /* instructions of a unit at most                          */
     bool unlinked;            /* translated code comes back after every unit             */
+    uint64_t stir;            /* random numbers of a test mode, see stir(); 0: off       */
+    uint32_t store_gap;       /* PAUSEs between a store's check and the store: a test mode */
     uint64_t entries, fills;  /* figures */
     Insn call_insn;           /* whose function is called                                */
     JumpTable jumps[JUMP_VIEWS];

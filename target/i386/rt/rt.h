@@ -69,6 +69,10 @@ void run_too_long(Cpu *c, const Insn *i);  /* #GP: more than 15 bytes */
 void run_one(Cpu *c);
 bool rt_guarded(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque);
 
+/* A test mode, when Cpu.stir is not 0: called between units, does at random what no guest may
+ * notice. leaves. */
+void stir(Cpu *c);
+
 /* Deliver an interrupt or exception through the IVT, IDT or a task gate (except.c). May raise: the
  * loop then makes a double or triple fault of it. next: return address (s.rip for faults). On
  * return s and next_rip are those of the handler. */

@@ -266,6 +266,9 @@ static RtExit loop_translated(Cpu *c)
         const Block *b;
         const Trans *t;
 
+        if (unlikely(c->stir)) {
+            stir(c);
+        }
         if (unlikely(c->block_break)) {
             then = THEN_NOTHING;
         }

@@ -112,6 +112,22 @@ static void emit_check_short(Unit *u, unsigned size, Cold *cold)
     u->garbage = true;
 }
 
+/* A test mode: long enough for another vCPU to do something between check and store. */
+static void emit_gap(Unit *u)
+{
+    static const uint8_t begin[] = {0x9c, 0x51, 0xb9}, /* pushf; push rcx; mov */
+        end[] = {0xf3, 0x90, 0xff, 0xc9,
+                 0x75, 0xfa, 0x59, 0x9d}; /* 1: pause; dec; jnz; pop; popf */
+
+    for (unsigned n = 0; n < sizeof begin; n++) {
+        put8(&u->e, begin[n]);
+    }
+    put32(&u->e, u->c->store_gap);
+    for (unsigned n = 0; n < sizeof end; n++) {
+        put8(&u->e, end[n]);
+    }
+}
+
 void emit_check(Unit *u, unsigned size, bool write)
 {
     const uint8_t *again = u->e.at;
@@ -126,5 +142,8 @@ void emit_check(Unit *u, unsigned size, bool write)
         cold->recipe = u->recipe;
     } else {
         emit_check_keeping(u, size, cold);
+    }
+    if (unlikely(write && u->c->store_gap)) {
+        emit_gap(u);
     }
 }

@@ -166,13 +166,15 @@ static void refill_now(Cpu *c, void *opaque)
 }
 
 /* false: the access faults, and the interpreter is to find out how: #MF, alignment and masked-out
- * elements are matters of the instruction. */
+ * elements are matters of the instruction. Until then nothing has happened, to CR2 neither. */
 static bool refill(Cpu *c, uint64_t linear, AccessKind kind)
 {
+    uint64_t cr2 = c->s.cr2;
     Refill r = {linear, kind};
 
     if (!rt_guarded(c, refill_now, &r)) {
         c->exc_pending = false;
+        c->s.cr2 = cr2;
         return false;
     }
     return true;
