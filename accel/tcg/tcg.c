@@ -15,9 +15,8 @@
 #include "target/i386/shutdown.h"
 #include "target/i386/translate/cache_host.h"
 #include "util/log.h"
+#include "util/map.h"
 #include "util/trace.h"
-
-#include <sys/mman.h>
 
 enum { BLOCK_ARENA = 8 << 20, TRANSLATE_AFTER = 8 };
 enum { MB = 1 << 20, CODE_MB = 64, CODE_MB_MOST = 1024 };
@@ -133,14 +132,13 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
     const Tcg *tcg = (Tcg *)cpu->accel;
     TcgCpu *t = g_new0(TcgCpu, 1);
 
-    t->arena = mmap(NULL, BLOCK_ARENA, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (t->arena == MAP_FAILED) {
+    t->arena = map_zeroed(BLOCK_ARENA);
+    if (!t->arena) {
         g_free(t);
         return error_set(err, "no %d bytes of memory for decoded code", BLOCK_ARENA);
     }
     if (!fpu_host_new(cpu_rt(cpu), err)) {
-        munmap(t->arena, BLOCK_ARENA);
+        map_free(t->arena, BLOCK_ARENA);
         g_free(t);
         return false;
     }
@@ -174,7 +172,7 @@ static void tcg_vcpu_destroy(Vcpu *cpu)
     TRACE("tcg.figures", "cpu%u: %" PRIu64 " instructions", cpu->id, t->rt->retired);
     lockstep_free(t->lockstep);
     fpu_host_free(t->rt);
-    munmap(t->arena, BLOCK_ARENA);
+    map_free(t->arena, BLOCK_ARENA);
     g_free(t);
     cpu->engine = NULL;
 }

@@ -11,8 +11,7 @@
 #include "target/i386/rt/rt.h"
 #include "target/i386/shutdown.h"
 #include "util/log.h"
-
-#include <sys/mman.h>
+#include "util/map.h"
 
 typedef struct X86Cpu {
     Vcpu vcpu;
@@ -32,8 +31,8 @@ static void x86_init(Object *obj)
 {
     X86Cpu *x = (X86Cpu *)obj;
 
-    x->rt = mmap(NULL, sizeof *x->rt, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (x->rt == MAP_FAILED) {
+    x->rt = map_zeroed(sizeof *x->rt);
+    if (!x->rt) {
         g_error("no %zu bytes of memory for a CPU", sizeof *x->rt);
     }
     x->state = x->vcpu.state = &x->rt->s;
@@ -41,7 +40,7 @@ static void x86_init(Object *obj)
 
 static void x86_finalize(Object *obj)
 {
-    munmap(((X86Cpu *)obj)->rt, sizeof(Cpu));
+    map_free(((X86Cpu *)obj)->rt, sizeof(Cpu));
 }
 
 /* For the local APIC: when the guest's TSC reaches a value, in guest nanoseconds. */

@@ -11,15 +11,14 @@
 
 #include "target/i386/rt/fpu.h"
 #include "target/i386/translate/translate.h"
+#include "util/map.h"
 
 #include <cpuid.h>
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -73,28 +72,6 @@ static void host_layout(FpuHost *f)
     }
 }
 
-/* One piece of memory, seen at two addresses. */
-static bool map_cache(FpuHost *f, Error **err)
-{
-    int fd = memfd_create("stubs", MFD_CLOEXEC);
-    bool sized = fd >= 0 && !ftruncate(fd, STUB_CACHE);
-    void *write = MAP_FAILED, *run = MAP_FAILED;
-
-    if (sized) {
-        write = mmap(NULL, STUB_CACHE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        run = mmap(NULL, STUB_CACHE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
-    }
-    f->code_write = write == MAP_FAILED ? NULL : write;
-    f->code_run = run == MAP_FAILED ? NULL : run;
-    if (!f->code_write || !f->code_run) {
-        error_errno(err, errno, "cannot map %u KiB of code cache", STUB_CACHE / 1024);
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return f->code_write && f->code_run;
-}
-
 bool fpu_host_new(Cpu *c, Error **err)
 {
     FpuHost *f = calloc(1, sizeof *f);
@@ -106,9 +83,9 @@ bool fpu_host_new(Cpu *c, Error **err)
     host_layout(f);
     f->image = aligned_alloc(64, (f->image_bytes + 4095) & ~63u);
     f->scratch = aligned_alloc(64, STUB_SCRATCH);
-    if (!f->image || !f->scratch || !map_cache(f, err)) {
+    if (!f->image || !f->scratch || !map_twice("stubs", STUB_CACHE, &f->code_write, &f->code_run)) {
         fpu_host_free(c);
-        return false;
+        return error_set(err, "no memory for the FPU's code");
     }
     memset(f->image, 0, f->image_bytes);
     memset(f->scratch, 0, STUB_SCRATCH);
@@ -120,12 +97,8 @@ void fpu_host_free(Cpu *c)
     FpuHost *f = c->fpu;
 
     if (f) {
-        if (f->code_write) {
-            munmap(f->code_write, STUB_CACHE);
-        }
-        if (f->code_run) {
-            munmap((void *)f->code_run, STUB_CACHE);
-        }
+        map_free(f->code_write, STUB_CACHE);
+        map_free(f->code_run, STUB_CACHE);
         free(f->image);
         free(f->scratch);
         free(f);

@@ -14,14 +14,8 @@ enum {
     DATA_ROOM = UNIT_MAX * (sizeof(Insn) + sizeof(TransFault)) + sizeof(Trans)
 };
 
-void trans_init(CodeCache *cache, uint8_t *write, const uint8_t *run, uint32_t size, uint8_t *data,
-                uint32_t data_size)
+void trans_init(CodeCache *cache)
 {
-    cache->write = write;
-    cache->run = run;
-    cache->size = size;
-    cache->data = data;
-    cache->data_size = data_size;
     cache->fixed = cache->used = trans_routines(cache);
     cache->generation = 1;
 }

@@ -77,9 +77,9 @@ typedef struct CodeCache {
     const uint8_t *leave_rip, *leave_link, *leave_one, *leave_indirect, *leave_jump;
 } CodeCache;
 
-/* Lay out the cache in memory of the engine and write the shared routines. size: at least 1 MB. */
-void trans_init(CodeCache *cache, uint8_t *write, const uint8_t *run, uint32_t size, uint8_t *data,
-                uint32_t data_size);
+/* Write the shared routines. The rest is 0 but for the memory: write, run, data and their sizes, at
+ * least 1 MB each. */
+void trans_init(CodeCache *cache);
 
 /* As b->mode, and MODE_INSIDE as things stand. */
 uint32_t trans_key(const Cpu *c, const Block *b);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Memory from the host's kernel by pages: large tables, and code that is written while it runs. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Zeroed memory that is taken as it is touched, on huge pages if the host has them. 0 < bytes;
+ * NULL: none (errno). */
+void *map_zeroed(size_t bytes);
+
+/* One memory seen at two addresses, so that none can be both written and executed. name: for
+ * /proc/PID/maps. false: none (errno), *write and *run are NULL. */
+bool map_twice(const char *name, size_t bytes, uint8_t **write, const uint8_t **run);
+
+/* Gives back what either returned; NULL: nothing. */
+void map_free(const void *at, size_t bytes);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Memory from the host's kernel. */
+#include "tests/lib/test.h"
+#include "util/map.h"
+
+#include <sys/mman.h>
+
+enum { BYTES = (2 << 20) + 4096 };
+
+TEST("map: zeroed memory of megabytes begins where a huge page could")
+{
+    uint8_t *at = map_zeroed(BYTES), *small = map_zeroed(1);
+
+    check((uintptr_t)at % (2 << 20), 0);
+    check(at[0] | at[BYTES - 1] | small[0], 0);
+    at[BYTES - 1] = 1;
+    map_free(at, BYTES);
+    map_free(small, 1);
+    map_free(NULL, 1);
+}
+
+TEST("map: what is written at one address is there at the other, which cannot be written")
+{
+    uint8_t *write;
+    const uint8_t *run;
+
+    check(map_twice("test", 4096, &write, &run), true);
+    write[5] = 7;
+    check(run[5], 7);
+    check(mprotect(write, 4096, PROT_READ), 0);
+    map_free(write, 4096);
+    map_free(run, 4096);
+}
+
+TEST("map: more than there is is refused")
+{
+    uint8_t *write;
+    const uint8_t *run;
+
+    check(map_twice("test", SIZE_MAX / 4, &write, &run), false);
+    check(write == NULL && run == NULL, true);
+    check(map_zeroed(SIZE_MAX / 4) == NULL, true);
+}
