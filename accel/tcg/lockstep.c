@@ -459,9 +459,6 @@ static void end_first(Lockstep *l, bool unwound, TransExit exit)
     memcpy(image, c->fpu->image, c->fpu->image_bytes);
     l->first = (End){c->s,          unwound,      c->exc_pending, c->exc_has_error, c->block_break,
                      c->exc_vector, c->exc_error, exit,           c->exc_cr2,       image};
-    if (!unwound && exit == TRANS_BREAK) {
-        l->first.s.rip = c->next_rip;
-    }
 }
 
 static void take_back(Lockstep *l)

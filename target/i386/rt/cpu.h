@@ -273,6 +273,8 @@ static inline void cpu_attended(Cpu *c)
 _Noreturn void raise_fault(Cpu *c, uint8_t vector);
 _Noreturn void raise_error(Cpu *c, uint8_t vector, uint32_t error);
 _Noreturn void raise_page_fault(Cpu *c, uint64_t linear, uint32_t error);
+/* The same without leaving the caller, who sees to the delivery. */
+void pend_page_fault(Cpu *c, uint64_t linear, uint32_t error);
 _Noreturn void
 unwind(Cpu *c); /* leave the instruction without an exception: it starts again later */
 
@@ -292,6 +294,9 @@ void cpu_mode_changed(Cpu *c);
 /* The same where nothing but a data segment register has changed, SS not; ends the block only if
  * other code is to run now. */
 void cpu_segment_changed(Cpu *c, unsigned seg);
+/* The same, cheaper between pieces of 64-bit code, where nothing but CS, SS and EFLAGS has changed.
+ */
+void cpu_level_changed(Cpu *c);
 
 static inline bool cpu_has(const Cpu *c, X86Feature f)
 {

@@ -18,7 +18,7 @@ typedef struct Gate {
 
 static uint64_t system_read(Cpu *c, uint64_t linear, unsigned size)
 {
-    return mem_read_slow(c, linear, size, ACCESS_SYSTEM);
+    return mem_read_system(c, linear, size);
 }
 
 /* RF in the image of EFLAGS: faults set it, so that the instruction's breakpoint does not hit

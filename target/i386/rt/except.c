@@ -36,10 +36,16 @@ _Noreturn void raise_error(Cpu *c, uint8_t vector, uint32_t error)
     unwind(c);
 }
 
-_Noreturn void raise_page_fault(Cpu *c, uint64_t linear, uint32_t error)
+void pend_page_fault(Cpu *c, uint64_t linear, uint32_t error)
 {
     c->s.cr2 = c->exc_cr2 = linear;
-    raise_error(c, EXC_PF, error);
+    pend(c, EXC_PF, EVENT_EXCEPTION, true, error);
+}
+
+_Noreturn void raise_page_fault(Cpu *c, uint64_t linear, uint32_t error)
+{
+    pend_page_fault(c, linear, error);
+    unwind(c);
 }
 
 /* ---- the story of a shutdown ---- */

@@ -190,14 +190,39 @@ static bool remembered(Cpu *c, uint64_t linear, AccessKind kind, Walk *w)
            !walk_denied(c, w, view == VIEW_USER, view == VIEW_KERNEL_SMAP, kind);
 }
 
+/* false: page fault, with that error code. */
+static bool look_up_try(Cpu *c, uint64_t linear, AccessKind kind, Walk *w, uint32_t *fault)
+{
+    if (remembered(c, linear, kind, w)) {
+        return true;
+    }
+    if (!walk_try(c, linear, kind, w, fault)) {
+        return false;
+    }
+    if (w->keep) {
+        tlb2_insert(c, linear, w);
+    }
+    return true;
+}
+
 static void look_up(Cpu *c, uint64_t linear, AccessKind kind, Walk *w)
 {
-    if (!remembered(c, linear, kind, w)) {
-        walk(c, linear, kind, w);
-        if (w->keep) {
-            tlb2_insert(c, linear, w);
-        }
+    uint32_t fault;
+
+    if (!look_up_try(c, linear, kind, w, &fault)) {
+        raise_page_fault(c, linear, fault);
     }
+}
+
+bool mem_refill_try(Cpu *c, uint64_t linear, AccessKind kind, uint32_t *fault)
+{
+    Walk w;
+
+    if (!look_up_try(c, linear, kind, &w, fault)) {
+        return false;
+    }
+    tlb_fill(c, mem_view(c, kind), linear, &w, kind);
+    return true;
 }
 
 uint64_t mem_refill(Cpu *c, uint64_t linear, AccessKind kind)

@@ -38,6 +38,8 @@ PhysPage *phys_page(Cpu *c, uint64_t phys); /* cached; good until the next call 
 /* Look the page up, raising what the access would, and let the first level know it. Gives the
  * physical address. For data, at addresses that are formed already. */
 uint64_t mem_refill(Cpu *c, uint64_t linear, AccessKind kind);
+/* The same, raising nothing. false: page fault, with that error code. */
+bool mem_refill_try(Cpu *c, uint64_t linear, AccessKind kind, uint32_t *fault);
 
 /* Translate for an instruction fetch at a linear address: the physical one, or raises #PF, #GP.
  * *global: the page is. */
@@ -144,6 +146,33 @@ static inline void mem_write(Cpu *c, uint64_t linear, uint64_t value, unsigned s
         host_store(host, value, size);
     } else {
         mem_write_slow(c, linear, value, size, ACCESS_WRITE);
+    }
+}
+
+/* Descriptor tables, TSS, stacks of the kernel: as CPL 0, whatever the level is. */
+static inline const TlbTable *tlb_system(const Cpu *c)
+{
+    return &c->tlb_view[c->s.cr4 & CR4_SMAP ? VIEW_KERNEL_SMAP : VIEW_KERNEL];
+}
+
+static inline uint64_t mem_read_system(Cpu *c, uint64_t linear, unsigned size)
+{
+    const void *host = tlb_reads(tlb_system(c), linear, size);
+
+    if (likely(host && !c->debug)) {
+        return host_load(host, size);
+    }
+    return mem_read_slow(c, linear, size, ACCESS_READ | ACCESS_SYSTEM);
+}
+
+static inline void mem_write_system(Cpu *c, uint64_t linear, uint64_t value, unsigned size)
+{
+    void *host = tlb_writes(tlb_system(c), linear, size);
+
+    if (likely(host && !c->debug)) {
+        host_store(host, value, size);
+    } else {
+        mem_write_slow(c, linear, value, size, ACCESS_WRITE | ACCESS_SYSTEM);
     }
 }
 

@@ -188,10 +188,11 @@ TEST("paging: a walk tells address, size, key and rights, and who may do what wi
 {
     BareCpu *b = bare_new(CODE_64);
     uint64_t *pd = (uint64_t *)(b->ram + BARE_TABLES + 0x3000);
+    uint32_t fault;
     Walk w;
 
     pd[1] = 0x200087 | 1ull << 63 | 1ull << 59;
-    walk(b->c, 0x200123, ACCESS_READ, &w);
+    check(walk_try(b->c, 0x200123, ACCESS_READ, &w, &fault), true);
     check(w.phys, 0x200123);
     check(w.large, true);
     check(w.no_execute, true);

@@ -170,6 +170,33 @@ void cpu_segment_changed(Cpu *c, unsigned seg)
     c->block_break |= c->mode != mode;
 }
 
+/* From 64-bit code to 64-bit code, nothing being watched: no more than level and view are new. */
+static bool only_level(const Cpu *c, unsigned cpl)
+{
+    const X86State *s = &c->s;
+    bool aligned = s->cr0 & CR0_AM && s->rflags & FLAG_AC && cpl == 3;
+
+    return c->code_size == CODE_64 && s->seg[SEG_CS].attr & ATTR_L && s->efer & EFER_LMA &&
+           !(s->rflags & FLAG_TF) && !(s->dr7 & 0xff) && !c->debug_step && !aligned;
+}
+
+void cpu_level_changed(Cpu *c)
+{
+    unsigned cpl = x86_cpl(&c->s);
+    bool open = !(c->s.cr4 & CR4_SMAP) || c->s.rflags & FLAG_AC;
+
+    if (unlikely(!only_level(c, cpl))) {
+        cpu_mode_changed(c);
+        return;
+    }
+    c->cpl = cpl;
+    c->view = cpl == 3 ? VIEW_USER : open ? VIEW_KERNEL : VIEW_KERNEL_SMAP;
+    c->tlb = &c->tlb_view[c->view];
+    c->mode = (c->mode & ~(uint32_t)(MODE_USER | MODE_VIEW | MODE_STEP)) |
+              (cpl == 3 ? MODE_USER : 0) | (uint32_t)c->view << MODE_VIEW_SHIFT;
+    c->block_break = true;
+}
+
 void rt_state_loaded(Cpu *c)
 {
     c->exc_pending = false;

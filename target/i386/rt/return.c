@@ -31,7 +31,7 @@ static void flags_merge(Cpu *c, uint64_t image, uint64_t mask)
 
     c->s.rflags = (old & ~mask) | (image & mask);
     if ((old ^ c->s.rflags) & (FLAG_TF | FLAG_AC | FLAG_VM)) {
-        cpu_mode_changed(c);
+        cpu_level_changed(c);
     }
     c->block_break |= (c->s.rflags & (FLAG_IF | FLAG_RF)) != 0;
 }

@@ -64,6 +64,9 @@ InsnRun *bind_vector(Cpu *c, Insn *i);     /* x87, MMX, SSE, AVX, FXSAVE, XSAVE 
 void run_undefined(Cpu *c, const Insn *i); /* #UD */
 void run_too_long(Cpu *c, const Insn *i);  /* #GP: more than 15 bytes */
 
+/* May the loop go on although block_break is set? Then it is cleared. */
+bool rt_ordinary(Cpu *c);
+
 /* For lockstep: the instruction at rip, and nothing around it; a function that may unwind (false)
  * without leaving the caller. */
 void run_one(Cpu *c);

@@ -173,6 +173,16 @@ static bool look_around(Cpu *c, RtExit *exit)
     return false;
 }
 
+bool rt_ordinary(Cpu *c)
+{
+    if (c->debug_hit.reason || c->s.dr6_pending || c->s.activity != CPU_RUNNING || !c->go ||
+        event_due(c) || wants_step(c)) {
+        return false;
+    }
+    c->block_break = false;
+    return true;
+}
+
 /* The interpreter runs what translated code does not: one instruction, out of its row. */
 void run_one(Cpu *c)
 {
@@ -217,9 +227,6 @@ static Then run_code(Cpu *c, const Trans *t)
         return THEN_LINK;
     case TRANS_JUMP:
         return THEN_REMEMBER;
-    case TRANS_BREAK:
-        c->s.rip = c->next_rip;
-        return THEN_NOTHING;
     case TRANS_INDIRECT:
         run_one(c);
         return THEN_REMEMBER;

@@ -90,7 +90,7 @@ bool descriptor_read(Cpu *c, uint16_t selector, Descriptor *d)
         return false;
     }
     d->at = base + (selector & 0xfff8);
-    raw = mem_read_slow(c, d->at, 8, ACCESS_SYSTEM);
+    raw = mem_read_system(c, d->at, 8);
     d->low = raw;
     d->high = raw >> 32;
     why(c, "the descriptor of selector %x is %x %x", selector, d->high, d->low);
@@ -265,5 +265,5 @@ void code_set(Cpu *c, X86Segment cs, unsigned cpl, uint64_t rip)
     cs.selector = (cs.selector & ~3u) | cpl;
     c->s.seg[SEG_CS] = cs;
     c->next_rip = rip;
-    cpu_mode_changed(c);
+    cpu_level_changed(c);
 }

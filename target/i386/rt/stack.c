@@ -78,16 +78,21 @@ static uint64_t stack_linear(Cpu *c, const Stack *k, uint64_t sp, unsigned size)
 void stack_push(Cpu *c, Stack *k, uint64_t value, unsigned size)
 {
     uint64_t sp = wrap(k->sp - size, k->width);
-    AccessKind kind = k->cpl == 3 ? ACCESS_WRITE : ACCESS_WRITE | ACCESS_SYSTEM;
+    uint64_t linear = stack_linear(c, k, sp, size);
 
-    mem_write_slow(c, stack_linear(c, k, sp, size), value, size, kind);
+    if (k->cpl == 3) {
+        mem_write_slow(c, linear, value, size, ACCESS_WRITE);
+    } else {
+        mem_write_system(c, linear, value, size);
+    }
     k->sp = sp;
 }
 
 uint64_t stack_pop(Cpu *c, Stack *k, unsigned size)
 {
-    AccessKind kind = k->cpl == 3 ? ACCESS_READ : ACCESS_READ | ACCESS_SYSTEM;
-    uint64_t value = mem_read_slow(c, stack_linear(c, k, k->sp, size), size, kind);
+    uint64_t linear = stack_linear(c, k, k->sp, size);
+    uint64_t value = k->cpl == 3 ? mem_read_slow(c, linear, size, ACCESS_READ)
+                                 : mem_read_system(c, linear, size);
 
     k->sp = wrap(k->sp + size, k->width);
     return value;
@@ -110,7 +115,7 @@ static uint64_t tss_field(Cpu *c, unsigned offset, unsigned size)
             tr->limit, offset);
         raise_error(c, EXC_TS, selector_error(c, tr->selector));
     }
-    return mem_read_slow(c, tr->base + offset, size, ACCESS_SYSTEM);
+    return mem_read_system(c, tr->base + offset, size);
 }
 
 Stack tss_stack(Cpu *c, unsigned cpl)

@@ -213,7 +213,7 @@ static void run_access(Cpu *c, const Insn *i)
     }
     c->s.rflags &= ~(uint64_t)FLAG_AC;
     c->s.rflags |= i->op == OP_STAC ? FLAG_AC : 0;
-    cpu_mode_changed(c);
+    cpu_level_changed(c);
 }
 
 static void pkru_check(Cpu *c, bool write)

@@ -208,9 +208,25 @@ TEST("TLB: rights are asked for at each refill: what is refused is looked up in 
     bare_free(b);
 }
 
+TEST("TLB: a page fault drops what both levels remember of its page")
+{
+    BareCpu *b = spaces_new();
+    uint32_t fault = 0;
+
+    b->c->s.cr0 |= CR0_WP;
+    map(b, 0, 0, 1, PTE_OK & ~2);
+    check(look(b, LOW), 1);
+    check(mem_refill_try(b->c, LOW, ACCESS_WRITE, &fault), false);
+    check(fault, FAULT_PRESENT | FAULT_WRITE);
+    map(b, 0, 0, 2, PTE_OK);
+    check(look(b, LOW), 2);
+    bare_free(b);
+}
+
 TEST("TLB: a supervisor's access to a user page follows CR4.SMAP and protection keys at once")
 {
     BareCpu *b = spaces_new();
+    uint32_t fault;
     Walk w;
 
     map(b, 0, 0, 1, PTE_OK);
@@ -225,7 +241,7 @@ TEST("TLB: a supervisor's access to a user page follows CR4.SMAP and protection 
     tlb_rights_changed(b->c);
     look(b, LOW);
     check(tlb_writes(b->c->tlb, LOW, 1) != NULL, false);
-    walk(b->c, LOW, ACCESS_READ, &w);
+    check(walk_try(b->c, LOW, ACCESS_READ, &w, &fault), true);
     check(walk_denied(b->c, &w, false, true, ACCESS_READ), FAULT_PRESENT);
     bare_free(b);
 }

@@ -259,8 +259,9 @@ static uint32_t walk_error(Cpu *c, uint64_t linear, AccessKind kind, Walk *w)
     return error;
 }
 
-/* What was remembered of the page goes with the fault: it may have been the cause. */
-static _Noreturn void walk_raise(Cpu *c, uint64_t linear, AccessKind kind, uint32_t error)
+/* The error code as the handler sees it. What was remembered of the page goes with the fault: it
+ * may have been the cause (SDM volume 3, 4.10.4.1). */
+static uint32_t walk_fault(Cpu *c, uint64_t linear, AccessKind kind, uint32_t error)
 {
     bool says_fetch = c->s.cr4 & CR4_SMEP || (c->s.cr4 & CR4_PAE && c->s.efer & EFER_NXE);
 
@@ -268,23 +269,26 @@ static _Noreturn void walk_raise(Cpu *c, uint64_t linear, AccessKind kind, uint3
     error |= kind & ACCESS_WRITE ? FAULT_WRITE : 0;
     error |= kind & ACCESS_FETCH && says_fetch ? FAULT_FETCH : 0;
     error |= mem_view(c, kind) == VIEW_USER ? FAULT_USER : 0;
+    tlb2_flush_page(c, tlb2_pcid(c), linear, true);
     tlb_forget_page(c, linear);
-    raise_page_fault(c, linear, error);
+    return error;
 }
 
-void walk(Cpu *c, uint64_t linear, AccessKind kind, Walk *w)
+bool walk_try(Cpu *c, uint64_t linear, AccessKind kind, Walk *w, uint32_t *fault)
 {
     for (unsigned n = 0; n < WALK_TRIES; n++) {
         uint32_t error = walk_error(c, linear, kind, w);
 
         if (error) {
-            walk_raise(c, linear, kind, error);
+            *fault = walk_fault(c, linear, kind, error);
+            return false;
         }
         if (walk_mark(c, w, kind & ACCESS_WRITE)) {
-            return;
+            return true;
         }
     }
     w->dirty = w->keep = false; /* others change the entries faster than we mark them */
+    return true;
 }
 
 bool walk_load_pdptes(Cpu *c, uint64_t cr3)

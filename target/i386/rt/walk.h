@@ -4,8 +4,8 @@
 #include "target/i386/rt/mem.h"
 #include "target/i386/rt/rights.h"
 
-/* Translate, set A and D, check rights. Raises #PF. */
-void walk(Cpu *c, uint64_t linear, AccessKind kind, Walk *w);
+/* Translate, set A and D, check rights. false: page fault, with that error code. */
+bool walk_try(Cpu *c, uint64_t linear, AccessKind kind, Walk *w, uint32_t *fault);
 
 /* PAE paging: load the four PDPTEs from CR3. false: a reserved bit is set; nothing is loaded. */
 bool walk_load_pdptes(Cpu *c, uint64_t cr3);

@@ -25,7 +25,7 @@ enum {
 typedef struct Routines {
     Emit e;
     CodeCache *cache;
-    uint8_t *spill, *reload, *leave;
+    uint8_t *spill, *reload, *leave, *next;
 } Routines;
 
 static const uint8_t *run_view(const CodeCache *cache, const uint8_t *write)
@@ -174,12 +174,31 @@ static void leave_from_call(Routines *r, TransExit why)
     jmp_to(&r->e, r->leave);
 }
 
-/* rbp: linear address, r11: page offset of the instruction, size << 16, write << 24. */
+/* Tail of routines behind which the guest goes on elsewhere, at next_rip and perhaps in another
+ * mode: all is spilled, and the return address goes. */
+static void make_next(Routines *r)
+{
+    Emit *e = &r->e;
+    Hole unknown;
+
+    r->next = e->at;
+    stack_by(e, 8);
+    load_gs(e, H_DI, CPU_AT(self));
+    call_c(e, (const void *)trans_next);
+    alu_rr(e, 0x85, H_AX, H_AX, true);
+    unknown = jcc32(e, CC_E);
+    mov_rr(e, SCRATCH_B, H_AX);
+    call_to(e, r->reload);
+    jmp_reg(e, SCRATCH_B);
+    fill32(e, unknown, e->at);
+    mov_imm(e, H_AX, TRANS_JUMP);
+    jmp_to(e, r->leave);
+}
+
+/* rbp: linear address, r11: page offset of the instruction, size << 16, FILL_ bits. */
 static void make_fill(Routines *r)
 {
-    static const uint8_t test_al[] = {0x84, 0xc0}; /* the rest of a bool's register is undefined */
     Emit *e = &r->e;
-    Hole no;
 
     r->cache->fill = run_view(r->cache, e->at);
     call_to(e, r->spill);
@@ -191,10 +210,9 @@ static void make_fill(Routines *r)
     stack_by(e, -8);
     call_c(e, (const void *)trans_fill);
     stack_by(e, 8);
-    put_bytes(e, test_al, sizeof test_al);
-    no = jcc32(e, CC_E);
-    jmp_to(e, r->reload);
-    fill32(e, no, e->at);
+    alu_imm(e, 7, H_AX, FILL_DONE, false);
+    jcc_to(e, CC_E, r->reload);
+    jcc_to(e, CC_A, r->next);
     leave_from_call(r, TRANS_ONE);
 }
 
@@ -204,7 +222,6 @@ static const uint8_t *make_call(Routines *r, bool last)
 {
     Emit *e = &r->e;
     const uint8_t *at = run_view(r->cache, e->at);
-    Hole flushed, wanted;
 
     call_to(e, r->spill);
     store_rip(e, CPU_AT(next_rip));
@@ -223,19 +240,16 @@ static const uint8_t *make_call(Routines *r, bool last)
     stack_by(e, 8);
     store_gs_imm(e, CPU_AT(insn), 0, true);
     if (last) {
-        leave_from_call(r, TRANS_BREAK);
+        jmp_to(e, r->next);
         return at;
     }
     load_gs(e, H_AX, CPU_AT(code));
     load_base(e, H_AX, H_AX, offsetof(CodeCache, generation), 8);
     gs_op(e, 0x3b, true, H_AX, CPU_AT(code_generation));
-    flushed = jcc32(e, CC_NE);
+    jcc_to(e, CC_NE, r->next);
     cmp_gs8_imm(e, CPU_AT(block_break), 0);
-    wanted = jcc32(e, CC_NE);
+    jcc_to(e, CC_NE, r->next);
     jmp_to(e, r->reload);
-    fill32(e, flushed, e->at);
-    fill32(e, wanted, e->at);
-    leave_from_call(r, TRANS_BREAK);
     return at;
 }
 
@@ -264,6 +278,7 @@ uint32_t trans_routines(CodeCache *cache)
     cache->leave_one = make_leave(&r, TRANS_ONE, false);
     cache->leave_indirect = make_leave(&r, TRANS_INDIRECT, false);
     cache->leave_jump = make_leave(&r, TRANS_JUMP, false);
+    make_next(&r);
     make_fill(&r);
     cache->call = make_call(&r, false);
     cache->call_last = make_call(&r, true);

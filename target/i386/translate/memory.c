@@ -136,6 +136,7 @@ void emit_check(Unit *u, unsigned size, bool write)
     cold->back = again;
     cold->size = size;
     cold->write = write;
+    cold->plain = insn_row(unit_now(u)->i)->fpu == ROW_FPU_NONE;
     emit_entry(u, write);
     if (u->recipe >= 0) {
         emit_check_short(u, size, cold);

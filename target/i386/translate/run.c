@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Into translated code and back: entering, what it asks when the TLB misses, links, and the jump
- * tables (docs/design/translator.md, "Blocks and links").
+ * Into translated code, and the jump tables (docs/design/translator.md, "Blocks and links").
  */
-#include "target/i386/rt/fpu.h"
-#include "target/i386/rt/rt.h"
 #include "target/i386/rt/walk.h"
 #include "target/i386/translate/unit.h"
 
@@ -43,12 +40,6 @@ void jump_flush(Cpu *c, bool global_too)
     for (unsigned v = 0; v < JUMP_VIEWS; v++) {
         table_clear(&c->jumps[v], global_too);
     }
-}
-
-/* As PEXT does it. */
-static unsigned jump_slot(uint64_t rip)
-{
-    return rip >> JUMP_SHIFT & (JUMP_SLOTS - 1);
 }
 
 /* Forget rips whose upper bits, from `shift` up, are those of an address; those of a page have
@@ -123,8 +114,7 @@ void trans_forget(Cpu *c)
     c->code_generation = c->code->generation;
 }
 
-/* A table holds what is true of one mode. */
-static void tables_check(Cpu *c)
+void jump_check(Cpu *c)
 {
     JumpTable *table = &c->jumps[c->view];
 
@@ -137,63 +127,8 @@ static void tables_check(Cpu *c)
 
 TransExit trans_run(Cpu *c, const Trans *t)
 {
-    tables_check(c);
+    jump_check(c);
     c->page_rip = c->s.rip - t->phys % GUEST_PAGE;
     c->entries++;
     return c->code->enter(c, t->entry);
-}
-
-/* ---- what it asks ---- */
-
-static bool filled(Cpu *c, uint64_t linear, unsigned size, bool write)
-{
-    const TlbTable *t = c->tlb;
-    unsigned slot = tlb_slot(linear);
-
-    return tlb_hit(write ? t->write[slot] : t->read[slot], linear, size);
-}
-
-typedef struct Refill {
-    uint64_t linear;
-    AccessKind kind;
-} Refill;
-
-static void refill_now(Cpu *c, void *opaque)
-{
-    const Refill *r = opaque;
-
-    mem_refill(c, r->linear, r->kind);
-}
-
-/* false: the access faults, and the interpreter is to find out how: #MF, alignment and masked-out
- * elements are matters of the instruction. Until then nothing has happened, to CR2 neither. */
-static bool refill(Cpu *c, uint64_t linear, AccessKind kind)
-{
-    uint64_t cr2 = c->s.cr2;
-    Refill r = {linear, kind};
-
-    if (!rt_guarded(c, refill_now, &r)) {
-        c->exc_pending = false;
-        c->s.cr2 = cr2;
-        return false;
-    }
-    return true;
-}
-
-bool trans_fill(Cpu *c, uint64_t linear, uint32_t info)
-{
-    unsigned size = info >> 16 & 0xff;
-    bool write = info >> 24, live = c->fpu_live;
-
-    c->fills++;
-    if (linear % GUEST_PAGE + size > GUEST_PAGE ||
-        (c->code_size == CODE_64 && !canonical(c, linear)) ||
-        !refill(c, linear, write ? ACCESS_WRITE : ACCESS_READ)) {
-        return false;
-    }
-    if (live) {
-        fpu_live(c);
-    }
-    return filled(c, linear, size, write) && !c->block_break &&
-           c->code_generation == c->code->generation;
 }

@@ -22,7 +22,6 @@
 typedef enum TransExit {
     TRANS_LOOKUP,   /* go on at s.rip                                                          */
     TRANS_LINK,     /* ... and the branch at Cpu.exit_site may go there directly               */
-    TRANS_BREAK,    /* a handler said so: go on at next_rip                                    */
     TRANS_ONE,      /* the interpreter is to run the instruction at s.rip                      */
     TRANS_INDIRECT, /* ... a branch, and to remember where it went                             */
     TRANS_JUMP,     /* go on at s.rip, and remember the way                                    */
@@ -102,6 +101,15 @@ TransExit trans_run(Cpu *c, const Trans *t);
 
 /* Make the branch that came back lead to t from now on, where that is sound. */
 void trans_link(Cpu *c, const Trans *t);
+
+/* As PEXT does it. */
+static inline unsigned jump_slot(uint64_t rip)
+{
+    return rip >> JUMP_SHIFT & (JUMP_SLOTS - 1);
+}
+
+/* A table holds what is true of one mode: have the view's be of the present one. */
+void jump_check(Cpu *c);
 
 /* Remember where a rip leads in the present mode. */
 void jump_insert(Cpu *c, const Trans *t);

@@ -160,7 +160,9 @@ static void emit_cold(Unit *u, const Cold *cold)
     }
     switch (cold->kind) {
     case COLD_FILL:
-        mov_imm(e, SCRATCH_B, cold->at | cold->size << 16 | (uint32_t)cold->write << 24);
+        mov_imm(e, SCRATCH_B,
+                cold->at | cold->size << 16 | (cold->write ? FILL_WRITE : 0) |
+                    (cold->plain ? FILL_PLAIN : 0));
         emit_call_routine(u, cache->fill);
         jmp_to(e, cold->back);
         return;

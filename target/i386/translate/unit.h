@@ -38,7 +38,7 @@ typedef struct Cold {
     int32_t at;          /* page offset: of the instruction, or where to go */
     int32_t from;        /* COLD_BASED: of the instruction */
     uint8_t kind, size;
-    bool write;
+    bool write, plain; /* COLD_FILL: FILL_ bits */
     int16_t recipe; /* run before anything else; -1: flags are right */
 } Cold;
 
@@ -165,6 +165,15 @@ void emit_jmp_routine(Unit *u, const uint8_t *routine);
 /* entry.c: writes the shared routines; bytes that they take. */
 uint32_t trans_routines(CodeCache *cache);
 
-/* run.c: called from translated code when the TLB has no entry. info: size << 16, write << 24.
- * false: the interpreter must run the instruction. Raises #PF. */
-bool trans_fill(Cpu *c, uint64_t linear, uint32_t info);
+/* next.c. Called from translated code with all in Cpu.s. */
+
+/* When the TLB has no entry for an access of the instruction at s.rip. info: size << 16, and bits.
+ * FILL_ONE: the interpreter must run the instruction. FILL_NEXT: its page fault has been delivered,
+ * go on at next_rip. Does not raise. */
+enum { FILL_WRITE = 1 << 24, FILL_PLAIN = 1 << 25 }; /* plain: no other fault can come before #PF */
+enum { FILL_ONE, FILL_DONE, FILL_NEXT };
+uint32_t trans_fill(Cpu *c, uint64_t linear, uint32_t info);
+
+/* The code at next_rip, where the guest goes on; NULL: leave, nobody knows or something else is
+ * wanted first. s.rip is next_rip then. */
+const void *trans_next(Cpu *c);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What translated code asks of C: to fill the TLB, to deliver the page fault that comes of it, and
+ * where code goes on behind an instruction that was called and may have changed the mode (docs/
+ * design/translator.md, "System code"). Neither way leads through the loop when nothing is out of
+ * the ordinary and the place is in the jump table of the view.
+ * Not here: page faults of x87 and vector instructions, which may have others that come first, and
+ * going on outside 64-bit code: both are left to the loop.
+ */
+#include "target/i386/rt/fpu.h"
+#include "target/i386/rt/host.h"
+#include "target/i386/rt/walk.h"
+#include "target/i386/translate/unit.h"
+
+/* ---- the TLB ---- */
+
+static bool filled(Cpu *c, uint64_t linear, unsigned size, bool write)
+{
+    const TlbTable *t = c->tlb;
+    unsigned slot = tlb_slot(linear);
+
+    return tlb_hit(write ? t->write[slot] : t->read[slot], linear, size);
+}
+
+/* Every unit by itself: a test mode, or links are not wanted. */
+static bool alone(const Cpu *c)
+{
+    return c->host->lockstep || c->unlinked;
+}
+
+/* The page fault of the instruction at s.rip, unless the interpreter is to find out. */
+static uint32_t fault(Cpu *c, uint64_t linear, uint32_t info, uint32_t error)
+{
+    if (!(info & FILL_PLAIN) || alone(c)) {
+        return FILL_ONE;
+    }
+    pend_page_fault(c, linear, error);
+    deliver_pending(c); /* a shutdown is seen by who looks around */
+    c->next_rip = c->s.rip;
+    return FILL_NEXT;
+}
+
+uint32_t trans_fill(Cpu *c, uint64_t linear, uint32_t info)
+{
+    unsigned size = info >> 16 & 0xff;
+    bool write = info & FILL_WRITE, live = c->fpu_live;
+    uint32_t error;
+
+    c->fills++;
+    if (linear % GUEST_PAGE + size > GUEST_PAGE ||
+        (c->code_size == CODE_64 && !canonical(c, linear))) {
+        return FILL_ONE;
+    }
+    if (!mem_refill_try(c, linear, write ? ACCESS_WRITE : ACCESS_READ, &error)) {
+        return fault(c, linear, info, error);
+    }
+    if (live) {
+        fpu_live(c);
+    }
+    return filled(c, linear, size, write) && !c->block_break &&
+                   c->code_generation == c->code->generation
+             ? FILL_DONE
+             : FILL_ONE;
+}
+
+/* ---- going on ---- */
+
+const void *trans_next(Cpu *c)
+{
+    unsigned slot = jump_slot(c->next_rip);
+    const JumpTable *t;
+
+    c->s.rip = c->next_rip;
+    if (c->code_size != CODE_64 || c->view == VIEW_SLOW || alone(c) ||
+        c->code_generation != c->code->generation || (c->block_break ? !rt_ordinary(c) : !c->go)) {
+        return NULL;
+    }
+    jump_check(c);
+    t = &c->jumps[c->view];
+    if (t->tag[slot] + c->s.rip) {
+        return NULL;
+    }
+    c->page_rip = t->page[slot];
+    return (const void *)t->code[slot];
+}
