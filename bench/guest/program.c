@@ -212,7 +212,7 @@ BITS32(bignum32, "bignum")
 BITS32(switch32, "interp-switch")
 BITS32(virtual32, "virtual-calls")
 BITS32(fib32, "fib")
-BITS32(segments16, "segments16")
+BITS32(segments, "segments")
 
 const Workload program_workloads[] = {
     {"int-steady", "xz", xz},
@@ -238,7 +238,7 @@ const Workload bits32_workloads[] = {
     {"32-bit", "interp-switch", switch32},
     {"32-bit", "virtual-calls", virtual32},
     {"32-bit", "fib", fib32},
-    {"32-bit", "segments16", segments16},
+    {"32-bit", "segments", segments},
     {0},
 };
 /* clang-format on */
