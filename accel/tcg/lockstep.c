@@ -231,7 +231,7 @@ static void differs(Lockstep *l, const Trans *t, const char *how)
     if (l->differ++ < DIFFERENCES) {
         g_printerr("lockstep differs: %s; unit at %#" PRIx64 " (physical %#" PRIx64
                    "), mode %#x, left by %u%s\n",
-                   how, l->before.rip, t->phys, t->mode, l->first.exit,
+                   how, l->before.rip, t->phys, t->key.mode, l->first.exit,
                    l->first.unwound ? ", unwound" : "");
         say_code(l, t);
     }
@@ -375,7 +375,7 @@ static void compare(Lockstep *l, const Trans *t, bool unwound)
 static bool chosen(Lockstep *l, const Trans *t)
 {
     uint64_t hash =
-        (t->phys ^ (uint64_t)t->mode << 40 ^ (uint64_t)t->version << 52) * 0x9e3779b97f4a7c15u;
+        (t->phys ^ (uint64_t)t->key.mode << 40 ^ (uint64_t)t->version << 52) * 0x9e3779b97f4a7c15u;
     uint32_t *seen = &l->seen[hash >> (64 - SEEN_BITS)];
 
     l->random = l->random * 6364136223846793005u + 1442695040888963407u;

@@ -52,6 +52,8 @@ struct Interp {
     Area area[AREAS];
     Selectors selectors[3];
     unsigned cpl;
+    bool based;   /* 32-bit segments have bases as 16-bit ones have */
+    uint64_t odd; /* interp_segments() */
     DebugPlan plan;
     RtHost quiet;
 };
@@ -176,6 +178,12 @@ void interp_level(Interp *t, unsigned cpl)
     t->cpl = cpl;
 }
 
+void interp_segments(Interp *t, bool based, uint64_t odd)
+{
+    t->based = based;
+    t->odd = odd;
+}
+
 void interp_free(Interp *t)
 {
     fpu_host_detach(t->c);
@@ -215,13 +223,53 @@ static void set_segment(X86Segment *s, const Interp *t, uint16_t selector, CodeS
                         bool is_code, uint32_t base)
 {
     s->selector = selector > 3 ? (selector & ~3u) | t->cpl : selector;
-    s->base = code == CODE_16 ? base : 0;
+    s->base = code == CODE_16 || t->based ? base : 0;
     s->limit = code == CODE_16 ? 0xffff : ~0u;
     s->attr = ATTR_P | t->cpl << ATTR_DPL_SHIFT | ATTR_S | ATTR_ACCESSED | ATTR_WRITE_READ |
               (is_code ? ATTR_CODE : 0) | (code == CODE_16 ? 0 : ATTR_G) |
               (code == CODE_64 && is_code ? ATTR_L
                : code == CODE_16          ? 0
                                           : ATTR_DB);
+}
+
+/* Limits, directions and rights as the number says; three of eight segments stay as they are. */
+static void odd_segment(X86Segment *s, uint64_t odd, unsigned seg)
+{
+    uint64_t r = (odd + seg) * 0x9e3779b97f4a7c15u;
+    unsigned some = r >> 20 & 0xffff;
+
+    r ^= r >> 29;
+    switch (r >> 40 & 7) {
+    case 0:
+        s->limit = 0x700 + some % 0x1000;
+        break;
+    case 1:
+        s->attr |= seg == SEG_CS ? 0 : ATTR_DOWN_CONFORM;
+        s->limit = some % 0x400;
+        s->limit += seg == SEG_CS ? 0x400 : 0;
+        break;
+    case 2:
+        s->attr &= seg == SEG_SS ? ~0 : ~ATTR_WRITE_READ;
+        break;
+    case 3:
+        s->limit = ~0u;
+        break;
+    case 4:
+        s->attr = seg == SEG_CS || seg == SEG_SS ? s->attr : 0;
+        break;
+    default:
+        break;
+    }
+}
+
+static void odd_segments(X86State *s, CodeSize code, uint64_t odd)
+{
+    for (unsigned n = 0; n <= SEG_GS; n++) {
+        odd_segment(&s->seg[n], odd, n);
+    }
+    if (code == CODE_32 && odd % 3 == 0) {
+        s->seg[SEG_SS].attr &= ~ATTR_DB;
+    }
 }
 
 static void load_state(Interp *t, CodeSize code, const CpuRegs *regs)
@@ -237,6 +285,12 @@ static void load_state(Interp *t, CodeSize code, const CpuRegs *regs)
     set_segment(&s->seg[SEG_SS], t, sel.ss, code, false, STACK_BASE);
     set_segment(&s->seg[SEG_DS], t, sel.ds, code, false, DATA_BASE);
     set_segment(&s->seg[SEG_ES], t, sel.ds, code, false, DATA_BASE);
+    for (unsigned n = SEG_FS; n <= SEG_GS && code != CODE_64; n++) {
+        set_segment(&s->seg[n], t, sel.ds, code, false, DATA_BASE);
+    }
+    if (t->odd && code != CODE_64) {
+        odd_segments(s, code, t->odd);
+    }
     s->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
     s->cr3 = TABLE_BASE;
     s->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_FSGSBASE;

@@ -111,6 +111,7 @@ static bool run_both(Run *t)
     alarm(60); /* the seed was printed, so an endless program can be found */
     for (unsigned n = 0; n < 2; n++) {
         load(t, n);
+        interp_segments(t->side[n], t->program.based, t->program.odd);
         interp_run(t->side[n], t->program.code, &t->program.in, &t->out[n]);
     }
     compare(t);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Makes random programs. rBX points into the data and is set again when something may have changed
- * it; branches go forward, so every round ends; a counter in memory ends the eighth. Behind an
- * instruction that leaves flags undefined comes a CMP. Not made: gathers, far transfers,
- * system instructions (gen.c).
+ * it; outside 64-bit code segments may have bases and limits; branches go forward, so every round
+ * ends; a counter in memory ends the eighth. Behind an instruction that leaves flags undefined
+ * comes a CMP. Not made: gathers, far transfers, system instructions (gen.c).
  */
 #include "tests/cpu/programs.h"
 
@@ -53,7 +53,7 @@ static unsigned address_bytes(const Maker *m)
 
 static uint32_t offset(const Maker *m, uint32_t linear, uint32_t base)
 {
-    return m->p->code == CODE_16 ? linear - base : linear;
+    return m->p->code == CODE_16 || m->p->based ? linear - base : linear;
 }
 
 /* mov reg, offset */
@@ -333,7 +333,7 @@ static void put_item(Maker *m, unsigned item)
         put_indirect(m);
         break;
     case 5:
-        if (m->p->code != CODE_16) {
+        if (m->p->code != CODE_16 && !m->p->based) {
             put_change(m);
             break;
         }
@@ -420,6 +420,8 @@ void program_make(Random *r, CodeSize code, Interp *t, ProgramException exceptio
 
     memset(p, 0, sizeof(*p));
     p->code = code;
+    p->based = code == CODE_32 && one_in(&m, 2);
+    p->odd = (p->based || code == CODE_16) && one_in(&m, 2) ? random_bits(r) | 1 : 0;
     p->at = CODE_BASE + 0x100 + random_below(r, 0xf00);
     put_round_begin(&m);
     for (; p->items < items && p->used < PROGRAM_BYTES - 200; p->items++) {

@@ -13,6 +13,8 @@ enum { PROGRAM_ITEMS = 64, PROGRAM_BYTES = 3072 };
 typedef struct Program {
     CodeSize code;
     uint64_t at; /* linear address of bytes */
+    bool based;  /* as interp_segments() has them */
+    uint64_t odd;
     uint8_t bytes[PROGRAM_BYTES];
     unsigned used, items;
     uint16_t start[PROGRAM_ITEMS + 1]; /* of each item, and of what is behind the last */

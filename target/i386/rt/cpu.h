@@ -156,7 +156,6 @@ enum {
     MODE_64K = 1 << 20,   /* ES SS DS FS GS: readable, writable, 64 KB or more */
     MODE_PLAIN = 1 << 21, /* 64-bit code, or 32-bit code whose CS has no base and no limit */
     MODE_SEGMENTS = MODE_FLAT | 127 << 15, /* all that data segments decide about, and more */
-    MODE_INSIDE = 1 << 22, /* of units only: MODE_PLAIN is not set, and all of the page is in CS */
 };
 
 /* Where rips lead in translated code, for each view; see target/i386/translate. A tag is minus the

@@ -75,9 +75,10 @@ static void flush_full(Cpu *c, void *opaque)
 
 /* ---- looking up ---- */
 
-static _Atomic(Trans *) *bucket_of(CodeCache *cache, uint64_t phys, uint32_t mode)
+static _Atomic(Trans *) *bucket_of(CodeCache *cache, uint64_t phys, TransKey key)
 {
-    uint64_t hash = (phys ^ (uint64_t)mode << 40) * 0x9e3779b97f4a7c15u;
+    uint64_t hash =
+        (phys ^ (uint64_t)key.mode << 40 ^ (uint64_t)key.window << 20) * 0x9e3779b97f4a7c15u;
 
     return &cache->bucket[hash >> 48 & (TRANS_BUCKETS - 1)];
 }
@@ -87,14 +88,19 @@ static bool current(const Trans *t)
     return t->version == t->page->version && (!t->page2 || t->version2 == t->page2->version);
 }
 
-static bool fits(const Trans *t, const Block *b, uint32_t key)
+static bool same_key(TransKey a, TransKey b)
 {
-    return t->phys == b->phys && t->mode == key && t->page == b->code && t->version == b->version &&
-           (t->page2 || !b->code2) && current(t);
+    return a.mode == b.mode && a.window == b.window;
+}
+
+static bool fits(const Trans *t, const Block *b, TransKey key)
+{
+    return t->phys == b->phys && same_key(t->key, key) && t->page == b->code &&
+           t->version == b->version && (t->page2 || !b->code2) && current(t);
 }
 
 /* One of two pages, if the second is what follows now, else one of one page. */
-static const Trans *look_up(Cpu *c, const Block *b, uint32_t key, NextPage *next)
+static const Trans *look_up(Cpu *c, const Block *b, TransKey key, NextPage *next)
 {
     const Trans *alone = NULL;
 
@@ -113,9 +119,10 @@ static const Trans *look_up(Cpu *c, const Block *b, uint32_t key, NextPage *next
 
 const Trans *trans_known(Cpu *c, const CodePage *page, uint64_t phys)
 {
-    const Trans *t = *bucket_of(c->code, phys, c->mode);
+    TransKey key = {c->mode, WINDOW_ALL};
+    const Trans *t = c->mode & MODE_PLAIN ? *bucket_of(c->code, phys, key) : NULL;
 
-    while (t && !(t->phys == phys && t->mode == c->mode && t->page == page && current(t))) {
+    while (t && !(t->phys == phys && same_key(t->key, key) && t->page == page && current(t))) {
         t = t->chain;
     }
     return t;
@@ -129,30 +136,20 @@ static bool mode_fits(const Cpu *c)
     return !(c->mode & MODE_STEP) && c->view != VIEW_SLOW;
 }
 
-/* The highest rip that code may reach without wrapping or fault. */
-static uint64_t last_rip(const Cpu *c)
+/* Which part of the page lies in CS. false: code that begins there does not. */
+static bool trans_key(const Cpu *c, const Block *b, TransKey *key)
 {
-    return c->code_size == CODE_16 && c->code_limit > 0xffff ? 0xffff : c->code_limit;
-}
+    uint64_t last = c->code_size == CODE_16 && c->code_limit > 0xffff ? 0xffff : c->code_limit;
+    int64_t page = c->s.rip - b->phys % GUEST_PAGE, left = last - page;
 
-uint32_t trans_key(const Cpu *c, const Block *b)
-{
-    uint64_t page = c->s.rip - b->phys % GUEST_PAGE; /* "negative": CS begins in the page */
+    *key = (TransKey){c->mode, WINDOW_ALL};
+    if (!(c->mode & MODE_PLAIN)) {
+        uint32_t low = page < 0 ? -page : 0, high = left >= GUEST_PAGE ? GUEST_PAGE - 1 : left;
 
-    if (c->mode & MODE_PLAIN) {
-        return b->mode;
+        key->window = low | high << 16;
+        return (int64_t)(b->phys % GUEST_PAGE + b->bytes) <= left + 1;
     }
-    return b->mode |
-           (c->s.rip >= b->phys % GUEST_PAGE && page + GUEST_PAGE - 1 <= last_rip(c) ? MODE_INSIDE
-                                                                                     : 0);
-}
-
-/* Code of pages that are partly outside CS: is the unit's inside? It does not ask on its way. */
-static const Trans *if_inside(const Cpu *c, const Trans *t)
-{
-    bool asks = t && !(t->mode & (MODE_PLAIN | MODE_INSIDE));
-
-    return asks && c->s.rip + t->bytes - 1 > last_rip(c) ? NULL : t;
+    return true;
 }
 
 static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
@@ -161,7 +158,7 @@ static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
 
     *t = (Trans){
         .phys = b->phys,
-        .mode = u->mode,
+        .key = {u->mode, u->low | (uint32_t)u->high << 16},
         .version = b->version,
         .page = b->code,
         .phys2 = u->phys2,
@@ -172,7 +169,6 @@ static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
         .from = u->entry - cache->write,
         .to = u->e.at - cache->write,
         .insns = u->count,
-        .bytes = u->insn[u->count - 1].at + u->insn[u->count - 1].i->len - u->insn[0].at,
         .faults = u->faults,
     };
     for (unsigned n = 0; n < u->faults; n++) {
@@ -193,11 +189,13 @@ static void prepare_kill(const Unit *u, Trans *t)
     t->kill2 = t->kill;
 }
 
-static void unit_begin(Unit *u, Cpu *c, const Block *b, uint32_t key, NextPage *next)
+static void unit_begin(Unit *u, Cpu *c, const Block *b, TransKey key, NextPage *next)
 {
-    *u = (Unit){.c = c, .cache = c->code, .mode = key, .view = c->view, .recipe = -1};
+    *u = (Unit){.c = c, .cache = c->code, .mode = key.mode, .view = c->view, .recipe = -1};
     u->code64 = c->code_size == CODE_64;
-    u->plain = key & MODE_PLAIN;
+    u->plain = key.mode & MODE_PLAIN;
+    u->low = key.window & 0xffff;
+    u->high = key.window >> 16;
     unit_gather(u, b, next);
 }
 
@@ -243,7 +241,7 @@ static void forget_dead(_Atomic(Trans *) *bucket)
 
 static void publish(CodeCache *cache, Trans *t)
 {
-    _Atomic(Trans *) *bucket = bucket_of(cache, t->phys, t->mode);
+    _Atomic(Trans *) *bucket = bucket_of(cache, t->phys, t->key);
 
     forget_dead(bucket);
     if (code_publish(t->page, t->version, &t->kill) &&
@@ -255,7 +253,7 @@ static void publish(CodeCache *cache, Trans *t)
     }
 }
 
-static const Trans *find_slow(Cpu *c, const Block *b, uint32_t key, NextPage *next)
+static const Trans *find_slow(Cpu *c, const Block *b, TransKey key, NextPage *next)
 {
     CodeCache *cache = c->code;
     const Trans *t;
@@ -286,13 +284,15 @@ static const Trans *find_slow(Cpu *c, const Block *b, uint32_t key, NextPage *ne
 const Trans *trans_find(Cpu *c, Block *b)
 {
     NextPage next = {0};
-    uint32_t key = trans_key(c, b);
+    TransKey key;
     const Trans *t;
 
     if (unlikely(!mode_fits(c) || b == block_loose(c->blocks))) {
         return NULL;
     }
-    if (b->code2 && (!(c->mode & MODE_PLAIN) || !next_page_is(c, &next))) { /* it has breakpoints */
+    if (!trans_key(c, b, &key) ||
+        (b->code2 &&
+         (!(c->mode & MODE_PLAIN) || !next_page_is(c, &next)))) { /* it has breakpoints */
         return NULL;
     }
     t = look_up(c, b, key, &next);
@@ -305,7 +305,7 @@ const Trans *trans_find(Cpu *c, Block *b)
     if (t && !t->page2) {
         b->trans = t;
     }
-    return if_inside(c, t);
+    return t;
 }
 
 /* ---- by host address ---- */
@@ -335,7 +335,7 @@ void trans_link(Cpu *c, const Trans *t)
     uint32_t site = c->exit_site;
     const Trans *from = c->code_generation == cache->generation ? trans_at(cache, site) : NULL;
 
-    if (from && from->page == t->page && from->mode == t->mode) {
+    if (from && from->page == t->page && same_key(from->key, t->key)) {
         int32_t distance = t->link - (cache->run + site + 4);
 
         atomic_store_explicit((_Atomic int32_t *)(cache->write + site), distance,

@@ -21,7 +21,7 @@ static void place_branch(Unit *u, unsigned opcode)
 /* Units of two pages are entered through the table: what follows a page may change. */
 bool in_page(const Unit *u, int32_t at)
 {
-    return at >= 0 && at < GUEST_PAGE && at != u->crossing;
+    return at >= u->low && at <= u->high && at != u->crossing;
 }
 
 /* The top of this unit is where it is going: no need to ask. */
@@ -134,11 +134,7 @@ void emit_leave_next(Unit *u)
         recipe_run(u, u->recipe);
         u->garbage = false;
     }
-    if (u->plain || u->mode & MODE_INSIDE) {
-        emit_go(u, unit_next(u));
-    } else {
-        emit_based_far(u, unit_next(u), -1, false);
-    }
+    emit_go(u, unit_next(u));
 }
 
 void emit_jcc(Unit *u, const Insn *i)

@@ -243,29 +243,21 @@ bool emit_stack_based(Unit *u)
 
 /* ---- near branches ---- */
 
-/* All of the page is inside CS, so that a branch in it needs no look at the limit, and its target
- * does not wrap. */
+/* In the part of the page that lies in CS a branch needs no look at the limit, and does not wrap.
+ */
 static bool may_link(const Unit *u, const Insn *i, int32_t at)
 {
-    bool inside = u->mode & (MODE_INSIDE | MODE_PLAIN) && in_page(u, at),
-         own = at == u->insn[0].at; /* all of the unit is inside: trans_find() */
-
-    return (inside || own) && (i->opsize == 4 || (u->mode & MODE_CODE) == CODE_16);
+    return in_page(u, at) && (i->opsize == 4 || (u->mode & MODE_CODE) == CODE_16);
 }
 
-/* from: the branch, which the interpreter runs when it is not known where it leads. -1: none,
- * control just goes on there. */
+/* from: the branch, which the interpreter runs when it is not known where it leads. */
 void emit_based_far(Unit *u, int32_t at, int32_t from, bool wraps)
 {
     emit_target(u, at, SCRATCH_A);
     if (wraps) {
         movzx16(&u->e, SCRATCH_A, SCRATCH_A);
     }
-    if (from >= 0) {
-        emit_jump_lookup(u, COLD_INDIRECT, from);
-    } else {
-        emit_jump_lookup(u, COLD_JUMPED, at);
-    }
+    emit_jump_lookup(u, COLD_INDIRECT, from);
     emit_jump_hit(u);
 }
 

@@ -33,19 +33,27 @@ typedef struct TransFault {
     uint32_t at;       /* of the guest instruction in its page */
 } TransFault;
 
+/* What code depends on beside its bytes. window: the offsets of the first and (16 bits up) the last
+ * byte of the page that lie in CS, and in 16-bit code in its 64 KB; all where MODE_PLAIN is set. */
+typedef struct TransKey {
+    uint32_t mode, window;
+} TransKey;
+
+#define WINDOW_ALL ((GUEST_PAGE - 1u) << 16)
+
 /* One that goes on in the linear page behind its own has two physical pages. It holds while the
  * second is what follows the first, so it is entered where that was looked at: by the loop, by the
  * jump table, which is emptied when a translation changes, and from its own inside. */
 typedef struct Trans {
     CodeKill kill, kill2; /* on the pages' lists; make the entry lead out         */
     uint64_t phys, phys2; /* of the first byte; of the second page                */
-    uint32_t mode, version, version2;
+    TransKey key;
+    uint32_t version, version2;
     CodePage *page, *page2; /* page2: NULL: it has one page                         */
     const uint8_t *entry;   /* executable view                                      */
     const uint8_t *link;    /* where branches in the page lead: with two pages, to a look-up */
     uint32_t from, to;      /* offsets in the cache                                 */
     uint16_t insns, faults;
-    uint16_t bytes;              /* of the guest's, from phys on: of units of one page */
     struct Trans *_Atomic chain; /* same bucket; dead ones are taken out while others read */
     TransFault fault[];
 } Trans;
@@ -79,9 +87,6 @@ typedef struct CodeCache {
 /* Write the shared routines. The rest is 0 but for the memory: write, run, data and their sizes, at
  * least 1 MB each. */
 void trans_init(CodeCache *cache);
-
-/* As b->mode, and MODE_INSIDE as things stand. */
-uint32_t trans_key(const Cpu *c, const Block *b);
 
 /* The code for a block, made if need be. NULL: there is none now: its first instruction is not one
  * that is translated, or the page changed, or the cache was full and is now empty. */

@@ -40,6 +40,9 @@ static int32_t gather(Unit *u, const Block *b, unsigned base)
         if (u->count && u->count + b->count > most) {
             return -1;
         }
+        if (u->count && at + b->bytes - 1 > base + (unsigned)u->high) {
+            return -1;
+        }
         for (unsigned n = 0; n < b->count && u->count < most; n++) {
             u->insn[u->count++] = (UnitInsn){&b->insn[n], at};
             at += b->insn[n].len;

@@ -28,7 +28,7 @@ typedef enum ColdKind {
     COLD_JUMPED,   /* leave for another page and remember the way                */
     COLD_ONE,      /* the interpreter runs the instruction                       */
     COLD_INDIRECT, /* ... and remembers where it went                            */
-    COLD_BASED,    /* go to another page, or outside MODE_INSIDE; size: 2: IP wraps */
+    COLD_BASED,    /* go to another page, or outside CS; size: 2: IP wraps */
     COLD_FPU,      /* the guest's FPU is not in the host's registers             */
 } ColdKind;
 
@@ -61,6 +61,7 @@ typedef struct Unit {
     unsigned faults;
     uint32_t mode;
     uint8_t view;
+    int32_t low, high;      /* TransKey.window */
     bool plain;             /* MODE_PLAIN */
     bool code64, fpu_known; /* fpu_known: in the host's registers from here on */
     /* Which instruction of the unit would give the present flags if it were run again, its operands
