@@ -228,6 +228,10 @@ static MemResult access_range(AddressSpace *as, Access by, uint64_t addr, uint8_
         done_reading(as->memory);
         return result;
     }
+    if (write && r.region->bells && doorbells_ring(r.region, offset, buf, *len)) {
+        done_reading(as->memory);
+        return result;
+    }
     object_ref(r.region->owner);
     done_reading(as->memory);
     result = device_access(r, by, offset, buf, len, write);

@@ -167,6 +167,7 @@ static void tell(MemListener *l, const FlatView *old, const FlatView *new)
     TELL(l, begin);
     for (unsigned i = 0; old && i < old->n; i++) {
         if (!has(new, &old->range[i])) {
+            doorbells_tell(l, &old->range[i], false);
             TELL(l, remove, &old->range[i]);
         }
     }
@@ -175,6 +176,7 @@ static void tell(MemListener *l, const FlatView *old, const FlatView *new)
             TELL(l, keep, &new->range[i]);
         } else {
             TELL(l, add, &new->range[i]);
+            doorbells_tell(l, &new->range[i], true);
         }
     }
     TELL(l, commit);
@@ -322,7 +324,7 @@ static void publish(void *opaque)
     }
 }
 
-static void wait_for_readers(Memory *m)
+void memory_wait_for_readers(Memory *m)
 {
     while (m->readers) {
         sched_yield();
@@ -338,7 +340,7 @@ void memory_commit(Memory *m)
 
         if (list->len) {
             memory_exclusive(m, publish, list);
-            wait_for_readers(m);
+            memory_wait_for_readers(m);
         }
         for (unsigned i = 0; i < list->len; i++) {
             view_unref(g_array_index(list, Change, i).old);
@@ -381,7 +383,7 @@ void space_free(AddressSpace *as)
         }
     }
     memory_commit(m);
-    wait_for_readers(m);
+    memory_wait_for_readers(m);
     view_unref(as->view);
     as->view = NULL;
 }
