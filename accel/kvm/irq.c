@@ -4,6 +4,9 @@
  * messages, for the IOAPIC's pins (whose levels the kernel must know to report their EOI) and for
  * event file descriptors (Documentation/virt/kvm/api.rst, KVM_SIGNAL_MSI, KVM_SET_GSI_ROUTING,
  * KVM_IRQFD).
+ *
+ * Not modelled: descriptors that wait for the EOI of a level (resample): the kernel offers them
+ * only with an IOAPIC of its own, and ours is here.
  */
 #include "accel/kvm/kvm.h"
 
@@ -59,12 +62,14 @@ bool kvm_route(Accel *a, unsigned gsi, const MsiMessage *to, Error **err)
 
 bool kvm_irqfd(Accel *a, int fd, int resample_fd, unsigned gsi, bool on, Error **err)
 {
-    struct kvm_irqfd irqfd = {.fd = fd,
-                              .gsi = gsi,
-                              .flags = (on ? 0 : KVM_IRQFD_FLAG_DEASSIGN) |
-                                       (on && resample_fd >= 0 ? KVM_IRQFD_FLAG_RESAMPLE : 0),
-                              .resamplefd = MAX(resample_fd, 0)};
+    struct kvm_irqfd irqfd = {.fd = fd, .gsi = gsi, .flags = on ? 0 : KVM_IRQFD_FLAG_DEASSIGN};
 
+    if (on && resample_fd >= 0) { /* KVM_IRQFD_FLAG_RESAMPLE: only with its own IOAPIC */
+        return error_set(err,
+                         "no event descriptor that waits for interrupt %u's EOI: the kernel's "
+                         "interrupt controller is a split one",
+                         gsi);
+    }
     return ioctl(((Kvm *)a)->vm, KVM_IRQFD, &irqfd) == 0 ||
            error_errno(err, errno, "no event descriptor for interrupt %u", gsi);
 }

@@ -11,6 +11,7 @@
 #include "accel/kvm/kvm.h"
 
 #include "qom/prop.h"
+#include "softmmu/run/clock.h"
 #include "softmmu/run/run.h"
 #include "util/log.h"
 
@@ -166,6 +167,7 @@ static void kvm_init(Object *obj)
 
     k->fd = k->vm = -1;
     pthread_mutex_init(&k->clock_mutex, NULL);
+    pthread_mutex_init(&k->tsc_base.mutex, NULL);
 }
 
 static void kvm_finalize(Object *obj)
@@ -183,6 +185,7 @@ static void kvm_finalize(Object *obj)
     g_free(k->cpuid);
     g_free(k->routing);
     pthread_mutex_destroy(&k->clock_mutex);
+    pthread_mutex_destroy(&k->tsc_base.mutex);
 }
 
 static IrqChip kvm_irqchip(Accel *a)
@@ -204,14 +207,26 @@ static uint64_t kvm_tsc_hz(Accel *a)
     return khz > 0 ? khz * 1000ull : 0;
 }
 
-/* While the machine stands so does this clock: vcpu.c holds it. */
+/* While the machine stands so does this clock: vcpu.c holds it. Where only the vCPUs stood, and
+ * guest time went on, it has gone on, too. */
+int64_t kvm_held_clock(const Kvm *k)
+{
+    return k->clock_ns + clock_now(machine_clock(k->accel.machine, CLOCK_GUEST)) - k->held_at;
+}
+
 static int64_t kvm_clock_get(Accel *a)
 {
     Kvm *k = (Kvm *)a;
     struct kvm_clock_data now = {0};
+    int64_t held = -1;
 
+    pthread_mutex_lock(&k->clock_mutex);
     if (k->clock_held) {
-        return k->clock_ns;
+        held = kvm_held_clock(k);
+    }
+    pthread_mutex_unlock(&k->clock_mutex);
+    if (held >= 0) {
+        return held;
     }
     return ioctl(k->vm, KVM_GET_CLOCK, &now) == 0 ? (int64_t)now.clock : 0;
 }
@@ -222,6 +237,7 @@ static void kvm_clock_set(Accel *a, int64_t ns)
 
     pthread_mutex_lock(&k->clock_mutex);
     k->clock_ns = ns;
+    k->held_at = clock_now(machine_clock(a->machine, CLOCK_GUEST));
     k->clock_held = true; /* until a vCPU runs */
     pthread_mutex_unlock(&k->clock_mutex);
 }

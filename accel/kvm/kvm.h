@@ -45,9 +45,10 @@ typedef struct Kvm {
     AddressSpace smm_space;
     Region smm_root, smm_system, smm_ram;
     struct kvm_irq_routing *routing;
-    pthread_mutex_t clock_mutex; /* guards the two below, and the dirty rings' harvest */
+    pthread_mutex_t clock_mutex; /* guards the three below, and the dirty rings' harvest */
     bool clock_held;             /* kvmclock stands at clock_ns until a vCPU runs again */
-    uint64_t clock_ns;
+    uint64_t clock_ns, held_at;  /* ... which is this guest time             */
+    KvmTscBase tsc_base;
     bool failed_slot;        /* one report is enough */
     unsigned coalesced_page; /* behind struct kvm_run: the ring of collected writes; 0: none */
 } Kvm;
@@ -71,6 +72,8 @@ static inline Kvm *kvm_of(Vcpu *cpu)
 {
     return (Kvm *)cpu->accel;
 }
+
+int64_t kvm_held_clock(const Kvm *k); /* while clock_held, under clock_mutex */
 
 /* ---- host.c: the device node and what it can do ---- */
 

@@ -12,6 +12,7 @@
  * Not modelled: the A20 gate (the kernel has no such mask).
  */
 #include "accel/kvm/kvm.h"
+#include "softmmu/run/clock.h"
 #include "softmmu/run/run.h"
 #include "target/i386/cpu.h"
 #include "target/i386/disas.h"
@@ -71,6 +72,7 @@ static bool make(Vcpu *cpu, Kvm *k, KvmCpu *c, Error **err)
         return error_errno(err, errno, "vCPU %u cannot be mapped", cpu->id);
     }
     c->convert = (KvmConvert){.fd = c->fd,
+                              .tsc_base = &k->tsc_base,
                               .has_sregs2 = kvm_check(k, KVM_CAP_SREGS2),
                               .has_xcrs = k->has_xcrs,
                               .has_debugregs = k->has_debugregs};
@@ -160,9 +162,11 @@ static void clock_hold(Kvm *k, bool hold)
     pthread_mutex_lock(&k->clock_mutex);
     if (hold && !k->clock_held && ioctl(k->vm, KVM_GET_CLOCK, &now) == 0) {
         k->clock_ns = now.clock;
+        k->held_at = clock_now(machine_clock(k->accel.machine, CLOCK_GUEST));
         k->clock_held = true;
+        kvm_tsc_forget(&k->tsc_base);
     } else if (!hold && k->clock_held) {
-        now.clock = k->clock_ns;
+        now.clock = kvm_held_clock(k);
         ioctl(k->vm, KVM_SET_CLOCK, &now);
         k->clock_held = false;
     }

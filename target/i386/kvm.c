@@ -19,14 +19,15 @@
 
 /* ---- general registers ---- */
 
-#define EACH_GPR(X)                                                                           \
-    X(rax, R_AX)                                                                              \
-    X(rcx, R_CX)                                                                              \
-    X(rdx, R_DX)                                                                              \
-    X(rbx, R_BX)                                                                              \
-    X(rsp, R_SP)                                                                              \
-    X(rbp, R_BP) X(rsi, R_SI) X(rdi, R_DI) X(r8, 8) X(r9, 9) X(r10, 10) X(r11, 11) X(r12, 12) \
-        X(r13, 13) X(r14, 14) X(r15, 15)
+#define EACH_GPR(X)                                                                         \
+    X(rax, R_AX)                                                                            \
+    X(rcx, R_CX)                                                                            \
+    X(rdx, R_DX)                                                                            \
+    X(rbx, R_BX)                                                                            \
+    X(rsp, R_SP)                                                                            \
+    X(rbp, R_BP)                                                                            \
+    X(rsi, R_SI) X(rdi, R_DI) X(r8, 8) X(r9, 9) X(r10, 10) X(r11, 11) X(r12, 12) X(r13, 13) \
+        X(r14, 14) X(r15, 15)
 
 void kvm_regs_get(const struct kvm_regs *from, X86State *to)
 {
@@ -452,12 +453,60 @@ static bool msrs_push(Vcpu *cpu, KvmConvert *c, Error **err)
     return ok;
 }
 
-/* TSC_ADJUST would move with a guest's write of the TSC, but not with ours. */
+static bool tsc_added(const KvmConvert *c, unsigned request, uint64_t *value)
+{
+    struct kvm_device_attr a = {
+        .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)value};
+
+    return ioctl(c->fd, request, &a) == 0;
+}
+
+/* What is added now, and how far that is from where guest time stands. */
+static bool tsc_base_find(Vcpu *cpu, const KvmConvert *c, uint64_t *add)
+{
+    MsrBatch b = {.nmsrs = 1, .entry[0].index = MSR_TSC};
+
+    if (!tsc_added(c, KVM_GET_DEVICE_ATTR, add) || ioctl(c->fd, KVM_GET_MSRS, &b) != 1) {
+        return false; /* before Linux 5.16 */
+    }
+    *add += cpu_tsc(cpu) - b.entry[0].data;
+    return true;
+}
+
+static bool tsc_base(Vcpu *cpu, const KvmConvert *c, uint64_t *add)
+{
+    KvmTscBase *base = c->tsc_base;
+
+    pthread_mutex_lock(&base->mutex);
+    base->known = base->known || tsc_base_find(cpu, c, &base->add);
+    bool known = base->known;
+    *add = base->add;
+    pthread_mutex_unlock(&base->mutex);
+    return known;
+}
+
+void kvm_tsc_forget(KvmTscBase *base)
+{
+    pthread_mutex_lock(&base->mutex);
+    base->known = false;
+    pthread_mutex_unlock(&base->mutex);
+}
+
+/* Through the offset, for a write of the TSC that is within a second of where the kernel expects it
+ * moves nothing: it takes that for an attempt to make the vCPUs agree. Older kernels have no other
+ * way. TSC_ADJUST would move with a guest's write of the TSC, but not with ours. */
 bool kvm_tsc_push(Vcpu *cpu, KvmConvert *c, Error **err)
 {
-    uint64_t tsc = cpu_tsc(cpu) + cpu->state->tsc_offset;
+    uint64_t tsc, add;
 
     c->tsc_adjust = cpu->state->tsc_adjust;
+    if (tsc_base(cpu, c, &add)) {
+        add += cpu->state->tsc_offset;
+        if (tsc_added(c, KVM_SET_DEVICE_ATTR, &add)) {
+            return true;
+        }
+    }
+    tsc = cpu_tsc(cpu) + cpu->state->tsc_offset;
     return msr_set(c, MSR_TSC, tsc) || error_errno(err, errno, "the TSC cannot be set");
 }
 

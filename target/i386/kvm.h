@@ -10,8 +10,17 @@
 #include "target/i386/state.h"
 
 #include <linux/kvm.h>
+#include <pthread.h>
 
 enum { KVM_MSR_ROWS = 128, XCOMPONENTS = 10 };
+
+/* What the kernel adds to the processor's TSC for a guest whose own offset is 0: the same for all
+ * vCPUs, so that they agree to the tick. The first that runs after a pause finds it. */
+typedef struct KvmTscBase {
+    pthread_mutex_t mutex; /* guards the two below */
+    bool known;
+    uint64_t add;
+} KvmTscBase;
 
 /* What the conversions must know of a vCPU besides its state. */
 typedef struct KvmConvert {
@@ -23,7 +32,8 @@ typedef struct KvmConvert {
         uint16_t field; /* offset in X86State */
     } msr[KVM_MSR_ROWS];
     unsigned msrs;
-    uint64_t tsc_adjust; /* as last pushed: what changes is the guest's doing */
+    KvmTscBase *tsc_base; /* the machine's */
+    uint64_t tsc_adjust;  /* as last pushed: what changes is the guest's doing */
 } KvmConvert;
 
 void kvm_segment_get(const struct kvm_segment *from, X86Segment *to);
@@ -49,3 +59,4 @@ bool kvm_state_push(Vcpu *cpu, KvmConvert *c, uint32_t sections, Error **err);
 
 /* The vCPU's time stamp counter goes on from guest time and the state's offset. */
 bool kvm_tsc_push(Vcpu *cpu, KvmConvert *c, Error **err);
+void kvm_tsc_forget(KvmTscBase *base); /* time stands: the next vCPU to run finds it again */
