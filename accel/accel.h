@@ -109,9 +109,10 @@ typedef struct AccelClass {
     Class class;
     uint32_t caps;
 
-    /* Can it run here? If not, say why and what would help: "/dev/kvm: no permission ...". */
-    bool (*usable)(Error **why_not);    /* NULL: it can */
-    bool (*preferred)(Error **why_not); /* to be taken when nobody named it? NULL: as usable */
+    /* Can it run here? If not, say why and what would help: "/dev/kvm: no permission ...". a: with
+     * its properties; NULL: with those that it has when nobody sets any. */
+    bool (*usable)(const Accel *a, Error **why_not); /* NULL: it can */
+    bool (*preferred)(Error **why_not); /* if usable: to be taken unnamed? NULL: it is */
     bool stepped;                       /* guest time stands until somebody steps it */
     bool (*supported)(Accel *a, X86Features *out, Error **err); /* before any vCPU exists; NULL:
                                                                  * what the software engine has */

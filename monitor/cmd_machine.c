@@ -40,7 +40,7 @@ bool qmp_query_kvm(Machine *m, KvmInfo *ret, Error **err)
     const Class *kvm = class_find("kvm");
     const AccelClass *c = (const AccelClass *)kvm;
 
-    ret->present = kvm && (!c->usable || c->usable(NULL));
+    ret->present = kvm && (!c->usable || c->usable(NULL, NULL));
     ret->enabled = kvm && m->accel && object_is(&m->accel->obj, kvm);
     return true;
 }

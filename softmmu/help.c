@@ -112,7 +112,7 @@ char *help_accels(void)
         const char *name = c->class.alias ?: c->class.name;
         Error *why = NULL;
 
-        bool can = !c->usable || c->usable(&why);
+        bool can = !c->usable || c->usable(NULL, &why);
 
         if (can && c->preferred && !c->preferred(&why)) {
             g_string_append_printf(out, "%-8s only when it is named: %s (%s)\n", name,

@@ -205,13 +205,13 @@ static Accel *try_accel(Machine *m, Opts *o, const char *name, bool named, Error
     const AccelClass *ac = (const AccelClass *)c;
     Accel *a;
 
-    if (!c || (ac->usable && !ac->usable(err)) ||
-        (!named && ac->preferred && !ac->preferred(err))) {
+    if (!c) {
         return NULL;
     }
     a = CAST(Accel, object_new(c, (Object *)m, "accel"));
     a->machine = m;
     if (!machine_globals(m, &a->obj, err) || (o && !opts_set(o, &a->obj, err)) ||
+        (ac->usable && !ac->usable(a, err)) || (!named && ac->preferred && !ac->preferred(err)) ||
         !accel_start(a, err)) {
         object_remove(&a->obj);
         return NULL;
@@ -219,8 +219,13 @@ static Accel *try_accel(Machine *m, Opts *o, const char *name, bool named, Error
     return a;
 }
 
-/* The first that can be used; when there is none, the reasons of all. */
-static Accel *first_accel(Machine *m, Opts *o, const char *list, bool named, GString *reasons)
+/* Why engines were passed over, and what would help with the first of them that knows. */
+typedef struct Reasons {
+    GString *why, *hint;
+} Reasons;
+
+/* The first that can be used. */
+static Accel *first_accel(Machine *m, Opts *o, const char *list, bool named, Reasons r)
 {
     g_auto(GStrv) name = g_strsplit(list, ":", -1);
     Accel *a = NULL;
@@ -230,8 +235,9 @@ static Accel *first_accel(Machine *m, Opts *o, const char *list, bool named, GSt
 
         a = try_accel(m, o, name[i], named, &why);
         if (why) {
-            g_string_append_printf(reasons, "%s%s: %s", reasons->len ? "; " : "", name[i],
+            g_string_append_printf(r.why, "%s%s: %s", r.why->len ? "; " : "", name[i],
                                    error_text(why));
+            g_string_append(r.hint, r.hint->len ? "" : error_hint_text(why));
         }
         error_free(why);
     }
@@ -240,7 +246,9 @@ static Accel *first_accel(Machine *m, Opts *o, const char *list, bool named, GSt
 
 static bool choose_accel(Machine *m, Plan *p, Error **err)
 {
-    g_autoptr(GString) reasons = g_string_new(NULL);
+    g_autoptr(GString) why = g_string_new(NULL);
+    g_autoptr(GString) hint = g_string_new(NULL);
+    Reasons reasons = {why, hint};
     const char *list = machine_config(m)->accel;
     Accel *a = NULL;
 
@@ -256,11 +264,13 @@ static bool choose_accel(Machine *m, Plan *p, Error **err)
         a = first_accel(m, NULL, list ?: "kvm:tcg", list, reasons);
     }
     if (!a) {
-        error_set(err, "no accelerator can be used: %s", reasons->str);
-        return error_hint(err, "'-accel help' lists them, and says what would help");
+        error_set(err, "no accelerator can be used: %s", why->str);
+        return error_hint(err,
+                          hint->len ? "%s" : "'-accel help' lists them, and says what would help",
+                          hint->str);
     }
-    if (reasons->len) {
-        log_printf("using %s (%s)\n", a->obj.class->alias ?: a->obj.class->name, reasons->str);
+    if (why->len) {
+        log_printf("using %s (%s)\n", a->obj.class->alias ?: a->obj.class->name, why->str);
     }
     return true;
 }

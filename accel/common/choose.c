@@ -26,7 +26,7 @@ Accel *accel_pick(Machine *m, const char *list, GString *log, Error **err)
 
         if (!class) {
             error_set(&why, "there is no engine of that name");
-        } else if (!class->usable || class->usable(&why)) {
+        } else if (!class->usable || class->usable(NULL, &why)) {
             Accel *a = CAST(Accel, object_new(&class->class, &m->obj, "accel"));
 
             a->machine = m;

@@ -78,7 +78,7 @@ static Accel *make(Machine *m, const AccelClass *class, Error **err)
     g_autofree char *name = g_strconcat("accel-", class->class.alias ?: class->class.name, NULL);
     Accel *a;
 
-    if (class->usable && !class->usable(err)) {
+    if (class->usable && !class->usable(NULL, err)) {
         return NULL;
     }
     a = CAST(Accel, object_new(&class->class, &m->obj, name));

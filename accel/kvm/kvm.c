@@ -26,9 +26,16 @@ static const char node[] = "/dev/kvm";
 
 /* ---- choosing ---- */
 
-static bool kvm_usable(Error **why_not)
+static const char *node_of(const Accel *a)
 {
-    int fd = kvm_open(node, why_not);
+    const char *device = a ? ((const Kvm *)a)->device : NULL;
+
+    return device && *device ? device : node;
+}
+
+static bool kvm_usable(const Accel *a, Error **why_not)
+{
+    int fd = kvm_open(node_of(a), why_not);
 
     if (fd >= 0) {
         close(fd);
@@ -39,7 +46,7 @@ static bool kvm_usable(Error **why_not)
 /* Some hosts have the device but interpret what they cannot run: nobody should get that unasked. */
 static bool kvm_preferred(Error **why_not)
 {
-    return kvm_usable(why_not) && kvm_processor(why_not);
+    return kvm_processor(why_not);
 }
 
 /* ---- the VM ---- */
@@ -146,7 +153,7 @@ static bool kvm_start(Accel *a, Error **err)
 {
     Kvm *k = (Kvm *)a;
 
-    k->fd = kvm_open(node, err);
+    k->fd = kvm_open(node_of(a), err);
     if (k->fd < 0 || !needs(k, err) || !make_vm(k, err)) {
         return false;
     }
@@ -248,6 +255,7 @@ static const Prop kvm_props[] = {
     PROP_ROW(Kvm, "kernel-irqchip", irqchip, &prop_enum,
              "whose interrupt controllers: split (on is taken as split)",
              .dflt = IRQCHIP_SPLIT_ASKED, .choices = irqchips),
+    PROP_TEXT(Kvm, device, NULL, "KVM's device node, unless it is /dev/kvm"),
     PROP_AS(Kvm, "dirty-ring-size", dirty_ring, 0,
             "entries of each vCPU's ring of written pages; 0: bitmaps", .max = 1 << 16),
     PROP_AS(Kvm, "kvm-shadow-mem", shadow_mem, 0, "accepted; the kernel chooses", .max = 1ll << 40,

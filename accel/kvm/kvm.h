@@ -31,6 +31,7 @@ typedef struct KvmSpace {
 
 typedef struct Kvm {
     Accel accel;
+    char *device; /* the node; NULL: /dev/kvm */
     uint32_t irqchip, dirty_ring;
     uint64_t shadow_mem;
     int fd, vm;

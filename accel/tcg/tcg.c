@@ -32,7 +32,7 @@ typedef struct TcgCpu { /* hangs at Vcpu.engine */
 /* ---- life ---- */
 
 /* What the interpreter needs; what translating needs besides is asked when it starts. */
-static bool tcg_usable(Error **why_not)
+static bool tcg_usable(const Accel *a, Error **why_not)
 {
     if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("popcnt")) {
         return error_set(why_not, "this CPU is below x86-64-v2: it lacks SSE4.2 or POPCNT");

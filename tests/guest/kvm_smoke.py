@@ -4,6 +4,7 @@
 
 Some hosts have a /dev/kvm that only interprets: enough for 16- and 32-bit programs, and for SeaBIOS up
 to the end of its search for something to boot, whose log must be the same as under the software engine.
+Also what is said of device nodes that are none, and, where there is a KVM, of options that it does not take.
 """
 import os
 import re
@@ -33,6 +34,61 @@ def output(binary, engine, path):
                            'isa-debug-exit', '-no-reboot'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     return done.stdout, done.returncode, done.stderr
+
+
+NO_NODES = [ # what it is, how a test's node is made (NULL: not at all), whether as another user, what is said
+    ('a missing node', None, False, 'there is no such device', 'modprobe kvm_intel'),
+    ('a node without a driver', os.makedev(10, 250), False, 'no driver answers', 'modprobe kvm_intel'),
+    ('another device', os.makedev(1, 3), False, "is not KVM's device", 'mknod /dev/kvm c 10 232'),
+    ('a node without permission', os.makedev(10, 232), True, 'no permission', 'usermod -aG kvm'),
+]
+OPTIONS = [ # arguments, what is said
+    (['-accel', 'kvm,kernel-irqchip=off'], 'the local APICs are the kernel\'s\n.*kernel-irqchip=split'),
+    (['-accel', 'kvm,kernel-irqchip=maybe'], 'wants one of on, off, split'),
+    (['-accel', 'kvm,kernel-irqchip=on'], 'is taken as split'),
+    (['-accel', 'kvm,dirty-ring-size=1000'], 'dirty-ring-size=1000 is no power of two of at least 1024'),
+    (['-accel', 'kvm,kernel-irqchip=split,kvm-shadow-mem=64M', '-cpu', 'qemu64,+3dnow,enforce'],
+     'cannot have here: .*3dnow.*\n.*leave out enforce'),
+    (['-accel', 'kvm', '-cpu', 'max,+vmx'], '-cpu max: not to be had here: .*vmx'),
+]
+
+
+def says(binary, args, user=None):
+    """What the program says on its way to a monitor that quits."""
+    args = [binary, '-S', '-m', '16', '-nodefaults', '-display', 'none', '-monitor', 'stdio'] + args
+    done = subprocess.run(args, input='quit\n', stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+                          check=False, user=user)
+    return done.stdout
+
+
+def judge(name, said, wanted):
+    """A line; 1 if the words are not there."""
+    if re.search(wanted, said):
+        print(f'ok   kvm: {name}: a clear word')
+        return 0
+    print(f'FAIL kvm: {name}: it said {said!r}, which has no {wanted!r}')
+    return 1
+
+
+def nodes(binary, folder):
+    """Device nodes that are none. How many are not told clearly."""
+    failed = 0
+    for number, (name, device, other, said, hint) in enumerate(NO_NODES):
+        path = f'{folder}/node{number}'
+        try:
+            if device:
+                os.mknod(path, 0o20600, device)
+            text = says(binary, ['-accel', f'kvm,device={path}'], 65534 if other else None)
+        except PermissionError:
+            print(f'skip kvm: {name}: this takes root')
+            continue
+        failed += judge(name, text, f'{path}: {re.escape(said)}.*\n.*{re.escape(hint)}')
+    return failed
+
+
+def options(binary):
+    """Options that KVM does not take, or takes in its own way."""
+    return sum(judge(' '.join(args), says(binary, args), wanted) for args, wanted in OPTIONS)
 
 
 def firmware(binary, engine):
@@ -82,7 +138,11 @@ def main():
                 failed += 1
                 print(f'FAIL kvm: under {engine} it printed {text!r} and ended with {status}: {errors}')
     failed += compare_firmware(binary, engines)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        failed += nodes(binary, folder)
     if 'kvm' in engines:
+        failed += options(binary)
         failed += subprocess.run([os.path.join(os.path.dirname(binary), 'tests/kvm/kvm-guests')], check=False).returncode
     return 1 if failed else 0
 
