@@ -10,6 +10,7 @@
 #include "target/i386/decode/table.h"
 #include "target/i386/state.h"
 
+#include <glib.h>
 #include <string.h>
 
 enum { COUNTER = 0x10, MIDDLE = 0x800, ROUNDS = 7, TRIES = 4000, RBX = 3, RSP = 4 };
@@ -274,6 +275,64 @@ static void put_change(Maker *m)
     put_byte(m, 1);
 }
 
+/* [register + disp8] or [register + rdi * 2 + disp8], near the middle of where the group is. */
+static void put_near(Maker *m, uint8_t reg, uint8_t base, bool indexed)
+{
+    put_byte(m, 0x40 | reg << 3 | (indexed ? 4 : base));
+    if (indexed) {
+        put_byte(m, 1 << 6 | 7 << 3 | base);
+    }
+    put_byte(m, random_below(m->r, 80) - 40);
+}
+
+static void put_group_member(Maker *m, uint8_t base)
+{
+    static const char *const opcodes[] = {
+        "\x8b", "\x8b", "\x89", "\x89", "\x01", "\x3b", "\xdd", "\x0f\x10", "\x0f\xb6", "\x0f\x11",
+    };
+    unsigned kind = random_below(m->r, 17);
+    bool x87 = kind == 6;
+
+    if (kind < G_N_ELEMENTS(opcodes)) {
+        if (m->p->code == CODE_64 && one_in(m, 2)) {
+            put_byte(m, one_in(m, 2) ? 0x48 : 0x4c); /* REX.W, REX.WR: r8 to r15 */
+        }
+        put_bytes(m, opcodes[kind], strlen(opcodes[kind]));
+        put_near(m, x87 ? 3 * one_in(m, 2) : one_in(m, 2) ? 0 : 2, base, one_in(m, 4));
+    } else if (kind < 12) {
+        put_byte(m, kind & 1 ? 0x51 : 0x5a); /* push rcx; pop rdx */
+    } else if (kind < 14) {
+        if (m->p->code == CODE_64) {
+            put_byte(m, 0x48);
+        }
+        put_byte(m, kind & 1 ? 0x83 : 0x8d); /* add base, imm8; lea base, [base + disp8] */
+        put_byte(m, kind & 1 ? 0xc0 | base : 0x40 | base << 3 | base);
+        put_byte(m, random_below(m->r, 16) - 8);
+    } else {
+        put_byte(m, 0x74 + random_below(m->r, 2)); /* over the next byte: nop */
+        put_byte(m, 1);
+        put_byte(m, 0x90);
+    }
+}
+
+/* Accesses off one register, mostly around the border between two pages of data; now and then at
+ * the end of them, in a page that may not be written, or in one with code. */
+static void put_group(Maker *m)
+{
+    static const uint32_t rare[] = {DATA_BASE + DATA_BYTES, READ_BASE + 0x40, CODE_BASE + 0x40};
+    uint32_t at = one_in(m, 8) ? rare[random_below(m->r, G_N_ELEMENTS(rare))]
+                : one_in(m, 2) ? DATA_BASE + 0x1000
+                               : DATA_BASE + 0x400 + random_below(m->r, 0x700);
+    unsigned members = 3 + random_below(m->r, 6);
+    uint8_t base = one_in(m, 2) ? RBX : 6;
+
+    put_pointer(m, base, at - 16 + random_below(m->r, 32), DATA_BASE);
+    put_pointer(m, 7, random_below(m->r, 8), 0);
+    while (members--) {
+        put_group_member(m, base);
+    }
+}
+
 static void put_exception(Maker *m, ProgramException what)
 {
     static const uint8_t divide[] = {0x31, 0xc9, 0xf7, 0xf1}, align[] = {0x0f, 0x28, 0x4b, 0x01};
@@ -335,6 +394,14 @@ static void put_item(Maker *m, unsigned item)
     case 5:
         if (m->p->code != CODE_16 && !m->p->based) {
             put_change(m);
+            break;
+        }
+        /* fall through */
+    case 6:
+    case 7:
+    case 8:
+        if (m->p->code != CODE_16) {
+            put_group(m);
             break;
         }
         /* fall through */

@@ -165,6 +165,8 @@ enum {
 enum { JUMP_SLOTS = 4096, JUMP_SHIFT = 3, JUMP_VIEWS = VIEW_SLOW };
 enum { JUMP_MASK = (JUMP_SLOTS - 1) << JUMP_SHIFT };
 
+enum { SHARE_SLOTS = 6 };
+
 typedef struct JumpTable {
     uint64_t tag[JUMP_SLOTS];
     uint64_t page[JUMP_SLOTS]; /* the rip of the page's first byte */
@@ -246,6 +248,7 @@ typedef struct Cpu {
     uint64_t code_generation; /* of the cache, which the jump tables hold                */
     uint64_t page_rip;        /* rip of the first byte of the page that runs             */
     uint64_t jump_mask, jump_slot, pushed, x87_offset; /* of the instruction that runs   */
+    uint64_t share[SHARE_SLOTS]; /* addends of pages that accesses in work share         */
     uint32_t exit_site;       /* where the branch is that left, in the cache             */
     uint32_t translate_after; /* how often a block is interpreted first                  */
     uint16_t unit_max;        /* instructions of a unit at most                          */

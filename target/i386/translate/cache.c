@@ -11,7 +11,7 @@
 
 enum {
     UNIT_ROOM = 96 << 10,
-    DATA_ROOM = UNIT_MAX * (sizeof(Insn) + sizeof(TransFault)) + sizeof(Trans)
+    DATA_ROOM = UNIT_MAX * 2 * sizeof(Insn) + FAULTS_MAX * sizeof(TransFault) + sizeof(Trans)
 };
 
 void trans_init(CodeCache *cache)
@@ -351,7 +351,8 @@ bool trans_fault(const CodeCache *cache, uintptr_t host, uint32_t *at, uintptr_t
     for (unsigned n = 0; t && n < t->faults; n++) {
         if (offset >= t->fault[n].from && offset < t->fault[n].to) {
             *at = t->fault[n].at;
-            *leave = (uintptr_t)cache->leave_one;
+            *leave =
+                (uintptr_t)(t->fault[n].leave ? cache->run + t->fault[n].leave : cache->leave_one);
             return true;
         }
     }

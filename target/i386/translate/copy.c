@@ -104,7 +104,7 @@ static bool masked(unsigned op)
     return op == OP_VMASKMOVPS || op == OP_VMASKMOVPD || op == OP_VPMASKMOVD || op == OP_VPMASKMOVQ;
 }
 
-static bool copyable(const Unit *u, const Insn *i)
+bool copy_possible(const Unit *u, const Insn *i)
 {
     const InsnRow *row = insn_row(i);
     int memory = memory_operand(i);
@@ -187,6 +187,12 @@ static unsigned frame_operands(const Insn *i)
     return count;
 }
 
+bool frame_used(const Insn *i)
+{
+    return frame_operands(i) || (i->base < 16 && in_frame(i->base)) ||
+           (i->index < 16 && in_frame(i->index)) || uses_kind(i, OPERAND_HIGH);
+}
+
 static bool all_written(const Insn *i)
 {
     return (i->op == OP_MOV || i->op == OP_MOVZX || i->op == OP_MOVSX || i->op == OP_MOVSXD) &&
@@ -206,7 +212,7 @@ static void frame_load(Unit *u, const Insn *i, const Frame *f)
 }
 
 /* Which operands may be written; one too many does no harm. */
-static bool may_write(const Insn *i, unsigned n)
+bool copy_may_write(const Insn *i, unsigned n)
 {
     if (n == 0) {
         return !reads_only(i);
@@ -219,7 +225,7 @@ static void frame_store(Unit *u, const Insn *i, const Frame *f)
     for (unsigned n = 0; n < f->count; n++) {
         for (unsigned k = 0; k < 2; k++) {
             if (i->operand[k].kind == OPERAND_GPR && i->operand[k].reg == f->reg[n] &&
-                may_write(i, k)) {
+                copy_may_write(i, k)) {
                 store_gs(&u->e, CPU_AT(s.gpr) + 8 * f->reg[n], f->host[n]);
                 break;
             }
@@ -283,8 +289,20 @@ typedef struct Copy {
     uint8_t code[ENCODE_MAX];
     unsigned bytes;
     int memory;
+    Place place;
     bool cl, high, folded, write; /* high: rCX must be in the host's, for CH or as a result */
 } Copy;
+
+bool copy_writes(const Insn *i)
+{
+    return memory_operand(i) == 0 &&
+           (insn_row(i)->fpu == ROW_FPU_X87 ? x87_writes(i->op) : !reads_only(i));
+}
+
+static bool place_usual(const Place *p)
+{
+    return p->base == SCRATCH_A && p->index == SCRATCH_B && p->disp == MEM_DISP;
+}
 
 static bool x87_kind(const Insn *i)
 {
@@ -301,8 +319,7 @@ static bool plan(Unit *u, Copy *y)
     y->memory = memory_operand(i);
     y->cl = counts_in_cl(i);
     y->high = uses_kind(i, OPERAND_HIGH) || compares_strings(i->op);
-    y->write =
-        y->memory == 0 && (insn_row(i)->fpu == ROW_FPU_X87 ? x87_writes(i->op) : !reads_only(i));
+    y->write = copy_writes(i);
     y->folded = y->memory >= 0 && (y->high || wanted + (y->cl || y->high) > 1);
     for (unsigned n = 0; n < 16; n++) {
         y->map.gpr[n] = host_of[n];
@@ -328,18 +345,35 @@ static bool plan(Unit *u, Copy *y)
     return y->bytes;
 }
 
+/* The operand checked, and its place in the host's bytes. */
 static void emit_operand(Unit *u, Copy *y)
 {
     const Insn *i = y->i;
 
-    if (y->memory < 0) {
-        return;
-    }
     if (x87_kind(i)) {
         emit_offset(u, i, SCRATCH_A);
         store_gs(&u->e, CPU_AT(x87_offset), SCRATCH_A);
     }
-    emit_operand_check(u, i, i->operand[y->memory].size, y->write);
+    y->place = emit_access(u, 0, i->operand[y->memory].size, y->write);
+    if (!y->folded && !place_usual(&y->place)) {
+        y->map.base = y->place.base;
+        y->map.index = y->place.index;
+        y->map.disp = y->place.disp;
+        y->bytes = encode_copy(i, u->code64, &y->map, y->code);
+    }
+}
+
+/* rbp and r11 hold what they held, but for registers of the frame. */
+static void registers_lost(Unit *u, const Copy *y)
+{
+    u->undisturbed = true;
+    for (unsigned n = 0; n < y->frame.count; n++) {
+        if (y->frame.host[n] == SCRATCH_A) {
+            linear_lost(u);
+        } else if (y->frame.host[n] == SCRATCH_B) {
+            addend_lost(u);
+        }
+    }
 }
 
 static void emit_bytes(Unit *u, const Copy *y)
@@ -362,16 +396,20 @@ bool emit_copy(Unit *u)
     Copy y = {.i = unit_now(u)->i};
     Emit *e = &u->e;
 
-    if (!copyable(u, y.i) || !plan(u, &y)) {
+    if (!copy_possible(u, y.i) || !plan(u, &y)) {
         return false;
     }
     if (insn_row(y.i)->fpu != ROW_FPU_NONE) {
         want_fpu(u);
     }
-    emit_operand(u, &y);
-    flags_settle(u, may_fault(y.i));
+    if (y.memory >= 0) {
+        emit_operand(u, &y);
+    }
+    flags_settle(u, false);
+    registers_lost(u, &y);
     if (y.folded) {
-        lea_index(e, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, MEM_DISP, true);
+        lea_index(e, SCRATCH_A, y.place.base, y.place.index, 0, y.place.disp, true);
+        linear_lost(u);
     }
     if (y.cl || y.high) {
         mov_rr(e, H_CX, GUEST_CX);

@@ -154,8 +154,7 @@ static void place_address(Encoding *e)
 
 enum { AX = 1 << R_AX, CX = 1 << R_CX, DX = 1 << R_DX, BX = 1 << R_BX };
 
-/* Registers that no operand names: a bit each. */
-static unsigned implied(const Insn *i)
+unsigned encode_implied(const Insn *i)
 {
     const InsnRow *row = insn_row(i);
 
@@ -199,7 +198,7 @@ static unsigned implied(const Insn *i)
 
 static bool implied_kept(const Encoding *e)
 {
-    unsigned need = implied(e->insn);
+    unsigned need = encode_implied(e->insn);
 
     for (unsigned n = 0; n < 4; n++) {
         if (need & 1u << n && e->map->gpr[n] != n) {

@@ -27,3 +27,7 @@ typedef struct HostMap {
  * LOCK is kept; segment and address-size prefixes, and those that the manual ignores, are dropped.
  * NOP and ENDBR in all forms are one byte. Thread-safe. */
 unsigned encode_copy(const Insn *i, bool code64, const HostMap *map, uint8_t out[ENCODE_MAX]);
+
+/* General registers that such an instruction reads or writes though no operand names them: a bit
+ * each, of RAX to RBX. */
+unsigned encode_implied(const Insn *i);

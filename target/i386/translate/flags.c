@@ -62,8 +62,6 @@ static bool writes_first_only(const Insn *i)
     case OP_CMOVCC:
     case OP_NOT:
     case OP_BSWAP:
-    case OP_NOP:
-    case OP_ENDBR64:
     case OP_JCC:
     case OP_PUSH:
     case OP_PUSH_SEG:

@@ -59,6 +59,7 @@ void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at)
         load_gs(e, SCRATCH_B, CPU_AT(code_tag));
         lea_index(e, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0, true);
     }
+    addend_lost(u);
     pext_gs(e, SCRATCH_B, SCRATCH_A, CPU_AT(jump_mask));
     load_gs_index(e, SCRATCH_C, SCRATCH_B, jumps_at(u, offsetof(JumpTable, tag)));
     lea_index(e, SCRATCH_C, SCRATCH_C, SCRATCH_A, 0, 0, true);
@@ -130,10 +131,7 @@ void emit_go(Unit *u, int32_t at)
 
 void emit_leave_next(Unit *u)
 {
-    if (u->garbage) {
-        recipe_run(u, u->recipe);
-        u->garbage = false;
-    }
+    flags_settle(u, true);
     emit_go(u, unit_next(u));
 }
 
@@ -171,23 +169,25 @@ static void emit_target_operand(Unit *u, const Insn *i)
             mov_rr32(e, SCRATCH_A, from);
         }
     } else {
-        emit_address(u, i, SCRATCH_A);
-        emit_check(u, o->size, false);
+        Place p = emit_access(u, 0, o->size, false);
+
         flags_settle(u, true);
-        load_pair(e, SCRATCH_A, SCRATCH_A, SCRATCH_B, MEM_DISP, o->size);
+        load_pair(e, SCRATCH_A, p.base, p.index, p.disp, o->size);
     }
+    linear_lost(u);
     flags_settle(u, true);
 }
 
-static void emit_push_return(Unit *u, unsigned size)
+/* n: which of its accesses that is */
+static void emit_push_return(Unit *u, unsigned n, unsigned size)
 {
     Emit *e = &u->e;
+    Place p;
 
-    lea_base(e, SCRATCH_A, GUEST_SP, -(int32_t)size, u->code64);
-    emit_check(u, size, true);
+    p = emit_access_stack(u, n, R_SP, -(int32_t)size, size, true);
     flags_settle(u, true);
     emit_target(u, unit_next(u), SCRATCH_C);
-    store_pair(e, SCRATCH_C, SCRATCH_A, SCRATCH_B, MEM_DISP, size);
+    store_pair(e, SCRATCH_C, p.base, p.index, p.disp, size);
     lea_base(e, GUEST_SP, GUEST_SP, -(int32_t)size, u->code64);
 }
 
@@ -196,7 +196,7 @@ static void emit_call_indirect(Unit *u, const Insn *i)
     emit_target_operand(u, i);
     emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
     store_gs(&u->e, CPU_AT(jump_slot), SCRATCH_B);
-    emit_push_return(u, i->opsize);
+    emit_push_return(u, i->operand[0].kind == OPERAND_MEM, i->opsize);
     load_gs(&u->e, SCRATCH_B, CPU_AT(jump_slot));
     emit_jump_hit(u);
 }
@@ -206,23 +206,13 @@ static void emit_ret(Unit *u, const Insn *i)
     Emit *e = &u->e;
     unsigned size = i->opsize, more = i->operand[0].kind == OPERAND_IMM ? (uint16_t)i->imm : 0;
 
-    if (u->code64) {
-        mov_rr(e, SCRATCH_A, GUEST_SP);
-    } else {
-        mov_rr32(e, SCRATCH_A, GUEST_SP);
-    }
-    emit_check(u, size, false);
+    Place p = emit_access_stack(u, 0, R_SP, 0, size, false);
+
     flags_settle(u, true);
-    load_pair(e, SCRATCH_A, SCRATCH_A, SCRATCH_B, MEM_DISP, size);
+    load_pair(e, SCRATCH_A, p.base, p.index, p.disp, size);
     emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
     lea_base(e, GUEST_SP, GUEST_SP, size + more, u->code64);
     emit_jump_hit(u);
-}
-
-static bool widths_fit(const Unit *u, const Insn *i)
-{
-    return i->opsize == (u->code64 ? 8 : 4) &&
-           (u->mode & MODE_STACK) >> MODE_STACK_SHIFT == (u->code64 ? 2 : 1);
 }
 
 bool emit_branch(Unit *u, bool *ends)
@@ -231,14 +221,15 @@ bool emit_branch(Unit *u, bool *ends)
     bool relative = i->operand[0].kind == OPERAND_REL;
 
     *ends = true;
-    if (!u->code64 && !(widths_fit(u, i) && u->plain && u->mode & MODE_FLAT)) {
+    if (!u->code64 && !(stack_plain(u, i) && u->plain)) {
         return emit_branch_based(u, ends);
     }
-    if (!widths_fit(u, i) || (i->operand[0].kind == OPERAND_MEM && !segment_plain(u, i, false))) {
+    if (!stack_plain(u, i) || (i->operand[0].kind == OPERAND_MEM && !segment_plain(u, i, false))) {
         return false;
     }
     switch (i->op) {
     case OP_JCC:
+        u->undisturbed = true;
         flags_settle(u, true);
         emit_jcc(u, i);
         *ends = false;
@@ -255,7 +246,7 @@ bool emit_branch(Unit *u, bool *ends)
         return true;
     case OP_CALL:
         if (relative) {
-            emit_push_return(u, i->opsize);
+            emit_push_return(u, 0, i->opsize);
             emit_go(u, unit_next(u) + (int32_t)i->imm);
         } else {
             emit_call_indirect(u, i);

@@ -6,14 +6,9 @@
  */
 #include "target/i386/translate/unit.h"
 
-static unsigned width(const Unit *u)
+bool stack_plain(const Unit *u, const Insn *i)
 {
-    return u->code64 ? 8 : 4;
-}
-
-static bool widths_fit(const Unit *u, const Insn *i)
-{
-    return i->opsize == width(u) &&
+    return i->opsize == width(u) && (u->code64 || u->mode & MODE_FLAT) &&
            (u->mode & MODE_STACK) >> MODE_STACK_SHIFT == (u->code64 ? 2 : 1);
 }
 
@@ -22,7 +17,7 @@ static void move_sp(Unit *u, int32_t by)
     lea_base(&u->e, GUEST_SP, GUEST_SP, by, u->code64);
 }
 
-static void mov_width(Unit *u, unsigned to, unsigned from)
+void mov_width(Unit *u, unsigned to, unsigned from)
 {
     if (u->code64) {
         mov_rr(&u->e, to, from);
@@ -31,36 +26,42 @@ static void mov_width(Unit *u, unsigned to, unsigned from)
     }
 }
 
-static void check_push(Unit *u)
+static Place check_push(Unit *u, unsigned n)
 {
-    lea_base(&u->e, SCRATCH_A, GUEST_SP, -(int32_t)width(u), u->code64);
-    emit_check(u, width(u), true);
+    Place p = emit_access_stack(u, n, R_SP, -(int32_t)width(u), width(u), true);
+
     flags_settle(u, false);
+    return p;
+}
+
+/* The operand is read first: it may be there that something is pushed to. */
+static void emit_push_memory(Unit *u)
+{
+    Emit *e = &u->e;
+    Place p = emit_access(u, 0, width(u), false);
+
+    flags_settle(u, true);
+    load_pair(e, SCRATCH_C, p.base, p.index, p.disp, width(u));
+    store_gs(e, CPU_AT(pushed), SCRATCH_C);
+    p = check_push(u, 1);
+    load_gs(e, SCRATCH_C, CPU_AT(pushed));
+    store_pair(e, SCRATCH_C, p.base, p.index, p.disp, width(u));
 }
 
 static bool emit_push(Unit *u, const Insn *i)
 {
     Emit *e = &u->e;
     const Operand *o = &i->operand[0];
+    Place p;
 
     if (o->kind == OPERAND_MEM) {
-        if (!segment_plain(u, i, false)) {
-            return false;
-        }
-        emit_address(u, i, SCRATCH_A);
-        emit_check(u, width(u), false);
-        flags_settle(u, true);
-        load_pair(e, SCRATCH_C, SCRATCH_A, SCRATCH_B, MEM_DISP, width(u));
-        store_gs(e, CPU_AT(pushed), SCRATCH_C);
-        check_push(u);
-        load_gs(e, SCRATCH_C, CPU_AT(pushed));
-        store_pair(e, SCRATCH_C, SCRATCH_A, SCRATCH_B, MEM_DISP, width(u));
+        emit_push_memory(u);
     } else if (o->kind == OPERAND_GPR) {
-        check_push(u);
-        store_pair(e, guest_reg(u, o->reg, SCRATCH_C), SCRATCH_A, SCRATCH_B, MEM_DISP, width(u));
+        p = check_push(u, 0);
+        store_pair(e, guest_reg(u, o->reg, SCRATCH_C), p.base, p.index, p.disp, width(u));
     } else {
-        check_push(u);
-        store_pair_imm(e, i->imm, SCRATCH_A, SCRATCH_B, MEM_DISP, width(u));
+        p = check_push(u, 0);
+        store_pair_imm(e, i->imm, p.base, p.index, p.disp, width(u));
     }
     move_sp(u, -(int32_t)width(u));
     return true;
@@ -70,19 +71,19 @@ static bool emit_pop(Unit *u, const Insn *i)
 {
     Emit *e = &u->e;
     unsigned reg = i->operand[0].reg;
+    Place p;
 
     if (i->operand[0].kind != OPERAND_GPR) {
         return false;
     }
-    mov_width(u, SCRATCH_A, GUEST_SP);
-    emit_check(u, width(u), false);
+    p = emit_access_stack(u, 0, R_SP, 0, width(u), false);
     flags_settle(u, false);
-    move_sp(u, width(u));
+    load_pair(e, in_frame(reg) ? SCRATCH_C : host_of[reg], p.base, p.index, p.disp, width(u));
+    if (reg != R_SP) {
+        move_sp(u, width(u));
+    }
     if (in_frame(reg)) {
-        load_pair(e, SCRATCH_C, SCRATCH_A, SCRATCH_B, MEM_DISP, width(u));
         store_gs(e, CPU_AT(s.gpr) + 8 * reg, SCRATCH_C);
-    } else {
-        load_pair(e, host_of[reg], SCRATCH_A, SCRATCH_B, MEM_DISP, width(u));
     }
     return true;
 }
@@ -90,16 +91,22 @@ static bool emit_pop(Unit *u, const Insn *i)
 static bool emit_leave(Unit *u)
 {
     Emit *e = &u->e;
+    Place p = emit_access_stack(u, 0, R_BP, 0, width(u), false);
 
-    mov_width(u, SCRATCH_A, GUEST_BP);
-    emit_check(u, width(u), false);
     flags_settle(u, false);
     lea_base(e, GUEST_SP, GUEST_BP, width(u), u->code64);
-    load_pair(e, GUEST_BP, SCRATCH_A, SCRATCH_B, MEM_DISP, width(u));
+    load_pair(e, GUEST_BP, p.base, p.index, p.disp, width(u));
     return true;
 }
 
 /* ---- LEA, absolute moves ---- */
+
+/* A register may hold its own address's parts: all but RIP and what has to be loaded first. */
+static bool lea_direct(const Insn *i)
+{
+    return i->operand[0].size == 8 && !in_frame(i->operand[0].reg) && i->base != REG_IP &&
+           !(i->base < 16 && in_frame(i->base)) && i->addrsize != 2;
+}
 
 static bool emit_lea(Unit *u, const Insn *i)
 {
@@ -107,10 +114,16 @@ static bool emit_lea(Unit *u, const Insn *i)
     unsigned reg = i->operand[0].reg, size = i->operand[0].size;
 
     flags_settle(u, false);
+    u->undisturbed = true;
+    if (lea_direct(i)) {
+        emit_offset(u, i, host_of[reg]);
+        return true;
+    }
     emit_offset(u, i, SCRATCH_A);
     if (size == 2) {
         unsigned to = guest_reg(u, reg, SCRATCH_B);
 
+        addend_lost(u);
         put8(e, 0x66);
         put_rex(e, false, SCRATCH_A, 0, to, false);
         put8(e, 0x89);
@@ -158,8 +171,7 @@ static bool emit_mov_absolute(Unit *u, const Insn *i)
 bool emit_stack(Unit *u)
 {
     const Insn *i = unit_now(u)->i;
-
-    bool fits = u->code64 || u->mode & MODE_FLAT ? widths_fit(u, i) : false;
+    bool fits = stack_plain(u, i);
 
     switch (i->op) {
     case OP_PUSH:

@@ -31,6 +31,7 @@ typedef enum TransExit {
 typedef struct TransFault {
     uint32_t from, to; /* offsets in the cache              */
     uint32_t at;       /* of the guest instruction in its page */
+    uint32_t leave;    /* where to go on, offset in the cache; 0: CodeCache.leave_one */
 } TransFault;
 
 /* What code depends on beside its bytes. window: the offsets of the first and (16 bits up) the last
@@ -58,7 +59,7 @@ typedef struct Trans {
     TransFault fault[];
 } Trans;
 
-enum { TRANS_BUCKETS = 1 << 16, TRANS_COUNT = 1 << 17, UNIT_MAX = 96 };
+enum { TRANS_BUCKETS = 1 << 16, TRANS_COUNT = 1 << 17, UNIT_MAX = 96, FAULTS_MAX = UNIT_MAX * 2 };
 
 typedef struct TransFigures {
     _Atomic uint64_t units, insns, host_bytes, flushes;

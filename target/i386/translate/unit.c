@@ -130,7 +130,8 @@ Cold *cold_add(Unit *u, ColdKind kind, Hole hole, int32_t at)
     } else {
         u->e.full = true;
     }
-    *cold = (Cold){.hole = hole, .kind = kind, .at = at, .recipe = -1};
+    *cold = (Cold){
+        .hole = hole, .kind = kind, .at = at, .recipe = -1, .fault = -1, .linear = SCRATCH_A};
     return cold;
 }
 
@@ -145,7 +146,14 @@ void unit_fault_end(Unit *u)
 
     f->to = u->e.at - u->cache->write;
     f->at = unit_now(u)->at;
-    if (u->faults < UNIT_MAX - 1) {
+    f->leave = 0;
+    if (u->garbage) { /* the way out has to have the flags right */
+        Cold *cold = cold_add(u, COLD_ONE, NULL, f->at);
+
+        cold->recipe = u->recipe;
+        cold->fault = u->faults;
+    }
+    if (u->faults < FAULTS_MAX - 1) {
         u->faults++;
     } else {
         u->e.full = true;
@@ -157,12 +165,26 @@ static void emit_cold(Unit *u, const Cold *cold)
     Emit *e = &u->e;
     const CodeCache *cache = u->cache;
 
-    fill32(e, cold->hole, e->at);
+    if (cold->kind == COLD_ALONE && cold->recipe < 0) {
+        fill32(e, cold->hole, u->alone_at[cold->at]);
+        return;
+    }
+    if (cold->fault >= 0) {
+        u->fault[cold->fault].leave = e->at - cache->write;
+    } else {
+        fill32(e, cold->hole, e->at);
+    }
     if (cold->recipe >= 0) {
         recipe_run(u, cold->recipe);
     }
     switch (cold->kind) {
+    case COLD_ALONE:
+        jmp_to(e, u->alone_at[cold->at]);
+        return;
     case COLD_FILL:
+        if (cold->linear != SCRATCH_A) {
+            mov_rr(e, SCRATCH_A, cold->linear);
+        }
         mov_imm(e, SCRATCH_B,
                 cold->at | cold->size << 16 | (cold->write ? FILL_WRITE : 0) |
                     (cold->plain ? FILL_PLAIN : 0));
@@ -205,10 +227,7 @@ static void emit_cold(Unit *u, const Cold *cold)
 /* Away from the unit in front of the instruction in work, for the interpreter. */
 static void emit_one(Unit *u)
 {
-    if (u->garbage) {
-        recipe_run(u, u->recipe);
-        u->garbage = false;
-    }
+    flags_settle(u, true);
     cold_add(u, COLD_ONE, jmp32(&u->e), unit_now(u)->at);
 }
 
@@ -232,6 +251,7 @@ static bool emit_insn(Unit *u)
         return false;
     }
     if (does_nothing(i)) {
+        u->undisturbed = true;
         return true;
     }
     if (insn_row(i)->attr & ROW_BRANCH && emit_branch(u, &ends)) {
@@ -247,30 +267,105 @@ static bool emit_insn(Unit *u)
         emit_one(u);
         return false;
     }
+    share_drop(u);
     emit_call(u, ends);
     u->recipe = -1;
     return !ends;
 }
 
-void unit_emit(Unit *u)
+static bool emit_next(Unit *u)
+{
+    bool on;
+
+    u->undisturbed = false;
+    on = emit_insn(u);
+    if (!u->undisturbed) {
+        linear_lost(u);
+        addend_lost(u);
+    }
+    return on;
+}
+
+/* ---- two versions ---- */
+
+static struct Before state_now(const Unit *u)
+{
+    return (struct Before){u->recipe, u->garbage, u->fpu_known};
+}
+
+/* What is emitted next is behind the region. */
+static void region_close(Unit *u)
+{
+    Region *r = &u->region[u->regions];
+
+    if (u->in_region) {
+        u->in_region = false;
+        u->regions++;
+        r->join = u->e.at;
+        r->garbage = u->garbage;
+        share_drop(u);
+    }
+}
+
+static void emit_region_alone(Unit *u, const Region *r)
 {
     bool on = true;
 
-    align(&u->e, 16);
-    u->entry = u->e.at;
-    put_nops(&u->e, 5); /* becomes a jump when the page's code changes */
-    for (u->now = 0; u->now < u->count && on && !u->e.full; u->now++) {
-        on = emit_insn(u);
+    u->recipe = r->before.recipe;
+    u->garbage = r->before.garbage;
+    u->fpu_known = r->before.fpu_known;
+    for (u->now = r->first; u->now <= r->last && on && !u->e.full; u->now++) {
+        u->alone_at[u->now] = u->e.at;
+        on = emit_next(u);
     }
+    if (on) {
+        if (u->garbage && !r->garbage) {
+            recipe_run(u, u->recipe);
+        }
+        jmp_to(&u->e, r->join);
+    }
+}
+
+/* The second version of what has shared checks. */
+static void emit_alone(Unit *u)
+{
+    u->alone = true;
+    for (unsigned n = 0; n < u->regions; n++) {
+        emit_region_alone(u, &u->region[n]);
+    }
+}
+
+static void emit_first(Unit *u)
+{
+    bool on = true;
+
+    for (u->now = 0; u->now < u->count && on && !u->e.full; u->now++) {
+        if (u->in_region && u->now > u->region[u->regions].last) {
+            region_close(u);
+        }
+        u->before = state_now(u);
+        on = emit_next(u);
+    }
+    region_close(u);
     if (on && !u->e.full) {
         u->now = u->count - 1;
         emit_leave_next(u);
     }
+}
+
+void unit_emit(Unit *u)
+{
+    align(&u->e, 16);
+    u->entry = u->e.at;
+    put_nops(&u->e, 5); /* becomes a jump when the page's code changes */
+    share_plan(u);
+    emit_first(u);
     u->link = u->entry;
     if (u->page2) {
         u->link = u->e.at;
         emit_jump_far(u, u->insn[0].at);
     }
+    emit_alone(u);
     for (unsigned n = 0; n < u->colds && !u->e.full; n++) {
         Cold cold = u->cold[n];
 

@@ -30,16 +30,19 @@ typedef enum ColdKind {
     COLD_INDIRECT, /* ... and remembers where it went                            */
     COLD_BASED,    /* go to another page, or outside CS; size: 2: IP wraps */
     COLD_FPU,      /* the guest's FPU is not in the host's registers             */
+    COLD_ALONE,    /* go on in the copy in which each access has its own check   */
 } ColdKind;
 
 typedef struct Cold {
     Hole hole;
     const uint8_t *back; /* COLD_FILL, COLD_FPU */
-    int32_t at;          /* page offset: of the instruction, or where to go */
+    int32_t at;          /* page offset: of the instruction, or where to go; COLD_ALONE: which */
     int32_t from;        /* COLD_BASED: of the instruction */
     uint8_t kind, size;
     bool write, plain; /* COLD_FILL: FILL_ bits */
+    uint8_t linear;    /* COLD_FILL: where the linear address is */
     int16_t recipe; /* run before anything else; -1: flags are right */
+    int16_t fault;  /* COLD_ONE: whose way out it is; -1: nobody's   */
 } Cold;
 
 typedef struct UnitInsn {
@@ -47,7 +50,41 @@ typedef struct UnitInsn {
     uint16_t at; /* offset in the first page */
 } UnitInsn;
 
-enum { COLD_MAX = UNIT_MAX * 4 };
+/* A memory access of an instruction, as share.c sees it: accesses with one key are `at` apart. */
+typedef struct Access {
+    uint64_t key;
+    int64_t at;
+    uint8_t insn, size;
+    bool write;
+} Access;
+
+/* A range of addresses that one check has found in one page. */
+typedef struct Share {
+    uint64_t key; /* 0: none */
+    int64_t low, high;
+    uint8_t last; /* instruction that it is good for */
+    bool write;   /* that page may be written         */
+    bool kept;    /* the addend is in Cpu.share, too  */
+} Share;
+
+/* Instructions that were emitted twice: with shared checks, and alone. */
+typedef struct Region {
+    uint8_t first, last;
+    bool garbage; /* at `join`           */
+    struct Before {
+        int recipe;
+        bool garbage, fpu_known;
+    } before;
+    const uint8_t *join; /* behind it, in the first version */
+} Region;
+
+/* Where an operand is on the host, its check done. */
+typedef struct Place {
+    uint8_t base, index;
+    int32_t disp;
+} Place;
+
+enum { COLD_MAX = UNIT_MAX * 6, SHARES = SHARE_SLOTS, SHARE_RANGE = 255, REGIONS = UNIT_MAX / 2 };
 
 typedef struct Unit {
     Emit e;
@@ -57,7 +94,7 @@ typedef struct Unit {
     unsigned count, now; /* instructions; the one in work */
     Cold cold[COLD_MAX];
     unsigned colds;
-    TransFault fault[UNIT_MAX];
+    TransFault fault[FAULTS_MAX];
     unsigned faults;
     uint32_t mode;
     uint8_t view;
@@ -74,6 +111,22 @@ typedef struct Unit {
     uint64_t phys2;
     uint32_t version2;
     int32_t crossing; /* of an instruction that leaves the page and is not in the unit; -1: none */
+
+    /* Shared checks */
+    Access access[UNIT_MAX * 2];
+    unsigned accesses;
+    uint16_t first_access[UNIT_MAX + 1]; /* of an instruction */
+    Share share[SHARES];
+    Share *held;   /* whose addend is in r11; NULL: nobody's               */
+    Share *linear; /* of whose range rbp holds the linear address linear_at */
+    int64_t linear_at;
+    bool undisturbed; /* the instruction in work has left rbp and r11 to them */
+    bool alone;       /* emitting the version without shares                  */
+    Region region[REGIONS];
+    unsigned regions;
+    bool in_region;
+    struct Before before;        /* the instruction in work       */
+    uint8_t *alone_at[UNIT_MAX]; /* instructions, in that version */
 } Unit;
 
 /* What follows the unit's page now: asked for when it matters. */
@@ -104,11 +157,26 @@ void recipe_follow(Unit *u);
 /* Run it: flags are then what they were. */
 void recipe_run(Unit *u, int recipe);
 
+/* share.c: which accesses lie near one another */
+void share_plan(Unit *u);
+/* The nth access of the instruction in work, if it is as the plan says. NULL: check it alone. */
+const Access *share_access(const Unit *u, unsigned n, unsigned size, bool write);
+Share *share_find(Unit *u, const Access *a); /* one that holds it     */
+Share *share_make(Unit *u, const Access *a); /* NULL: it has no company */
+void share_drop(Unit *u);                    /* all of them            */
+
 /* memory.c. After the check rbp + r11 - 12 is the host address; flags_settle() comes next. */
 void emit_address(Unit *u, const Insn *i, unsigned to); /* linear, to rbp or elsewhere */
 void emit_offset(Unit *u, const Insn *i, unsigned to);  /* without segment base: LEA */
 void emit_check(Unit *u, unsigned size, bool write);    /* rbp: linear */
 enum { MEM_DISP = -12 };
+/* The same for the nth access of the instruction in work, with one check for several where that may
+ * be: its memory operand, or [register + disp] on a stack as wide as the code. */
+Place emit_access(Unit *u, unsigned n, unsigned size, bool write);
+Place emit_access_stack(Unit *u, unsigned n, unsigned reg, int32_t disp, unsigned size, bool write);
+/* rbp or r11 holds something else now. */
+void linear_lost(Unit *u);
+void addend_lost(Unit *u);
 
 /* The guest's register in a host register; loads r8 to r11 to the scratch given. */
 unsigned guest_reg(Unit *u, unsigned reg, unsigned scratch);
@@ -134,10 +202,21 @@ void emit_based_far(Unit *u, int32_t at, int32_t from, bool wraps);
 
 /* copy.c: the guest's instruction on mapped operands. false: not this one */
 bool emit_copy(Unit *u);
+bool copy_possible(const Unit *u, const Insn *i); /* true: it is tried           */
+bool copy_may_write(const Insn *i, unsigned n);   /* operand n, 0 or 1           */
+bool copy_writes(const Insn *i);                  /* the memory operand          */
+bool frame_used(const Insn *i);                   /* it names r8 to r11 or AH    */
 /* call.c: the interpreter's function; last: the unit ends here */
 void emit_call(Unit *u, bool last);
 /* stack.c: false: not this one */
 bool emit_stack(Unit *u);
+/* PUSH, POP, LEAVE, near branch of the code's own width in the flat model. */
+bool stack_plain(const Unit *u, const Insn *i);
+static inline unsigned width(const Unit *u)
+{
+    return u->code64 ? 8 : 4;
+}
+void mov_width(Unit *u, unsigned to, unsigned from);
 bool does_nothing(const Insn *i);
 /* flow.c: true: it was a branch, and emitted. */
 bool emit_branch(Unit *u, bool *ends);

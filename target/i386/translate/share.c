@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which accesses of a unit lie near one another (docs/design/translator.md, "Shared checks"):
+ * before it is emitted, each instruction's addresses are written as an unknown value plus a
+ * constant, which survives MOV, LEA, ADD, SUB, INC, DEC, PUSH and POP of the registers it comes
+ * from. Accesses off the same value, with nothing in between that leaves translated code and comes
+ * back, may share one check of the range they span. Not here: 16-bit addresses, absolute moves (MOV
+ * rAX, moffs), vector indices.
+ */
+#include "target/i386/translate/unit.h"
+
+/* What is known of a register: value number `of`, plus a constant. */
+typedef struct Known {
+    uint16_t of;
+    int64_t plus;
+} Known;
+
+typedef struct Knowledge {
+    Known reg[16];
+    uint16_t values; /* numbers given so far */
+    uint8_t stretch; /* parts of the unit between which the world may have stopped */
+    bool code64;
+} Knowledge;
+
+enum { VALUE_NONE = 1, VALUE_IP, VALUES };
+enum { STRETCH_SHIFT = 56 }; /* of an access's key */
+
+static void forget(Knowledge *k, unsigned reg)
+{
+    k->reg[reg & 15] = (Known){k->values++, 0};
+}
+
+static void forget_all(Knowledge *k)
+{
+    k->stretch++;
+    for (unsigned n = 0; n < 16; n++) {
+        forget(k, n);
+    }
+}
+
+static unsigned full(const Knowledge *k)
+{
+    return k->code64 ? 8 : 4;
+}
+
+/* ---- what an instruction does to registers ---- */
+
+static bool whole_register(const Knowledge *k, const Operand *o)
+{
+    return o->kind == OPERAND_GPR && o->size == full(k);
+}
+
+/* A register plus or minus a constant, in full width? */
+static bool follow_constant(Knowledge *k, const Insn *i)
+{
+    const Operand *a = &i->operand[0], *b = &i->operand[1];
+    Known *to = &k->reg[a->reg & 15];
+    int64_t imm = (int64_t)i->imm;
+
+    if (!whole_register(k, a)) {
+        return false;
+    }
+    switch (i->op) {
+    case OP_INC:
+        to->plus++;
+        return true;
+    case OP_DEC:
+        to->plus--;
+        return true;
+    case OP_ADD:
+    case OP_SUB:
+        if (b->kind != OPERAND_IMM || imm != (int32_t)imm) {
+            return false;
+        }
+        to->plus += i->op == OP_ADD ? imm : -imm;
+        return true;
+    case OP_MOV:
+        if (b->kind == OPERAND_GPR) {
+            *to = k->reg[b->reg & 15];
+        }
+        return b->kind == OPERAND_GPR;
+    case OP_LEA:
+        if (i->base >= 16 || i->index != REG_NONE || i->addrsize != full(k)) {
+            return false;
+        }
+        *to = k->reg[i->base];
+        to->plus += i->disp;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void forget_written(Knowledge *k, const Insn *i)
+{
+    unsigned implied = encode_implied(i);
+
+    for (unsigned n = 0; n < 2; n++) {
+        const Operand *o = &i->operand[n];
+
+        if ((o->kind == OPERAND_GPR || o->kind == OPERAND_HIGH) && copy_may_write(i, n)) {
+            forget(k, o->reg);
+        }
+    }
+    for (unsigned n = 0; n < 4; n++) {
+        if (implied >> n & 1) {
+            forget(k, n);
+        }
+    }
+}
+
+static void follow(Knowledge *k, const Insn *i)
+{
+    switch (i->op) {
+    case OP_PUSH:
+        k->reg[R_SP].plus -= full(k);
+        break;
+    case OP_POP:
+        k->reg[R_SP].plus += full(k);
+        forget(k, i->operand[0].reg);
+        break;
+    case OP_LEAVE:
+        k->reg[R_SP] = k->reg[R_BP];
+        k->reg[R_SP].plus += full(k);
+        forget(k, R_BP);
+        break;
+    default:
+        if (!follow_constant(k, i)) {
+            forget_written(k, i);
+        }
+    }
+}
+
+/* ---- what it accesses ---- */
+
+static void add(Unit *u, const Knowledge *k, uint64_t key, int64_t at, unsigned size, bool write)
+{
+    key |= (uint64_t)k->stretch << STRETCH_SHIFT;
+    u->access[u->accesses++] = (Access){key, at, u->now, size, write};
+}
+
+static void add_operand(Unit *u, const Knowledge *k, const Insn *i, unsigned size, bool write)
+{
+    Known base = {VALUE_NONE, 0}, index = {VALUE_NONE, 0};
+
+    if (i->addrsize == 2 || !segment_plain(u, i, write)) {
+        return;
+    }
+    if (i->base == REG_IP) {
+        base = (Known){VALUE_IP, unit_next(u)};
+    } else if (i->base < 16) {
+        base = k->reg[i->base];
+    }
+    if (i->index < 16) {
+        index = k->reg[i->index];
+    }
+    add(u, k,
+        base.of | (uint64_t)index.of << 16 | (uint64_t)i->scale << 32 |
+            (uint64_t)(i->seg >= SEG_FS ? i->seg : 0) << 40 | (uint64_t)i->addrsize << 48,
+        base.plus + index.plus * (1 << i->scale) + i->disp, size, write);
+}
+
+static void add_stack(Unit *u, const Knowledge *k, unsigned reg, int by, unsigned size, bool write)
+{
+    add(u, k, k->reg[reg].of | (uint64_t)VALUE_NONE << 16 | (uint64_t)full(k) << 48,
+        k->reg[reg].plus + by, size, write);
+}
+
+static void add_stack_accesses(Unit *u, const Knowledge *k, const Insn *i)
+{
+    bool memory = i->operand[0].kind == OPERAND_MEM;
+    int width = (int)full(k);
+
+    if (memory && i->op != OP_POP) {
+        add_operand(u, k, i, width, false);
+    }
+    switch (i->op) {
+    case OP_PUSH:
+    case OP_CALL:
+        add_stack(u, k, R_SP, -width, width, true);
+        break;
+    case OP_POP:
+    case OP_RET:
+        add_stack(u, k, R_SP, 0, width, false);
+        break;
+    case OP_LEAVE:
+        add_stack(u, k, R_BP, 0, width, false);
+        break;
+    default:
+        break;
+    }
+}
+
+/* false: what is known ends here, for the interpreter's function may run. */
+static bool add_accesses(Unit *u, const Knowledge *k, const Insn *i)
+{
+    if (does_nothing(i) || i->op == OP_JCC || i->op == OP_LEA) {
+        return true;
+    }
+    switch (i->op) {
+    case OP_PUSH:
+    case OP_POP:
+    case OP_LEAVE:
+    case OP_CALL:
+    case OP_RET:
+    case OP_JMP:
+        if (!stack_plain(u, i) || (i->op == OP_POP && i->operand[0].kind != OPERAND_GPR)) {
+            return false;
+        }
+        add_stack_accesses(u, k, i);
+        return true;
+    default:
+        break;
+    }
+    if (!copy_possible(u, i)) {
+        return false;
+    }
+    for (unsigned n = 0; n < 4; n++) {
+        if (i->operand[n].kind == OPERAND_MEM) {
+            add_operand(u, k, i, i->operand[n].size, copy_writes(i));
+        }
+    }
+    return true;
+}
+
+void share_plan(Unit *u)
+{
+    Knowledge k = {.values = VALUES, .code64 = u->code64};
+
+    forget_all(&k);
+    u->accesses = 0;
+    for (u->now = 0; u->now < u->count; u->now++) {
+        const Insn *i = unit_now(u)->i;
+
+        u->first_access[u->now] = u->accesses;
+        if (add_accesses(u, &k, i)) {
+            follow(&k, i);
+        } else {
+            forget_all(&k);
+        }
+    }
+    u->first_access[u->count] = u->accesses;
+}
+
+/* ---- shares ---- */
+
+/* Of the instruction in work, the nth. */
+static const Access *access_now(const Unit *u, unsigned n)
+{
+    unsigned at = u->first_access[u->now] + n;
+
+    return !u->alone && at < u->first_access[u->now + 1] ? &u->access[at] : NULL;
+}
+
+const Access *share_access(const Unit *u, unsigned n, unsigned size, bool write)
+{
+    const Access *a = access_now(u, n);
+
+    return a && a->size == size && a->write == write ? a : NULL;
+}
+
+Share *share_find(Unit *u, const Access *a)
+{
+    for (unsigned n = 0; n < SHARES; n++) {
+        Share *s = &u->share[n];
+
+        if (s->key == a->key && u->now <= s->last && a->at >= s->low &&
+            a->at + a->size <= s->high && s->write >= a->write) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+/* Does an instruction use r11 for something else than that share? Where in doubt, yes. */
+static bool disturbs(const Unit *u, unsigned n, uint64_t key)
+{
+    const Insn *i = u->insn[n].i;
+
+    for (unsigned k = u->first_access[n]; k < u->first_access[n + 1]; k++) {
+        if (u->access[k].key != key) {
+            return true;
+        }
+    }
+    return !does_nothing(i) && i->op != OP_JCC && frame_used(i);
+}
+
+/* The longest run of accesses behind `a` that one check may do for. What may be jumped over is not
+ * a reason to ask for the right to write. */
+static unsigned extend(Unit *u, const Access *a, Share *s)
+{
+    unsigned members = 1, jumps = u->now;
+    const Access *end = &u->access[u->accesses];
+
+    for (; jumps < u->count && u->insn[jumps].i->op != OP_JCC; jumps++) {
+    }
+    for (const Access *b = a + 1; b < end; b++) {
+        int64_t low = b->at < s->low ? b->at : s->low, high = b->at + b->size;
+
+        high = high > s->high ? high : s->high;
+        if (b->key >> STRETCH_SHIFT != a->key >> STRETCH_SHIFT) {
+            break;
+        }
+        if (b->key != a->key || high - low > SHARE_RANGE ||
+            (b->write && !s->write && b->insn > jumps)) {
+            continue;
+        }
+        s->low = low;
+        s->high = high;
+        s->write |= b->write;
+        s->last = b->insn;
+        members++;
+    }
+    return members;
+}
+
+Share *share_make(Unit *u, const Access *a)
+{
+    Share made = {
+        .key = a->key, .low = a->at, .high = a->at + a->size, .write = a->write, .last = u->now};
+    Share *s = NULL;
+
+    if (extend(u, a, &made) < 2) {
+        return NULL;
+    }
+    for (unsigned n = 0; n < SHARES && !s; n++) {
+        s = !u->share[n].key || u->share[n].last < u->now ? &u->share[n] : NULL;
+    }
+    if (!s) {
+        return NULL;
+    }
+    for (unsigned n = u->now; n <= made.last && !made.kept; n++) {
+        made.kept = disturbs(u, n, a->key);
+    }
+    *s = made;
+    return s;
+}
+
+void share_drop(Unit *u)
+{
+    for (unsigned n = 0; n < SHARES; n++) {
+        u->share[n].key = 0;
+    }
+    u->held = NULL;
+    u->linear = NULL;
+}
