@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Host side of the translator: one memory for code, seen at a writable and at an executable address
- * (docs/design/translator.md, "The cache"), and memory for the records. Pages are taken as they are used.
+ * (docs/design/translator.md, "The cache"), and memory for the records. Pages are taken as they are
+ * used.
  */
 #include "target/i386/translate/cache_host.h"
 

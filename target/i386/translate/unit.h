@@ -41,8 +41,8 @@ typedef struct Cold {
     uint8_t kind, size;
     bool write, plain; /* COLD_FILL: FILL_ bits */
     uint8_t linear;    /* COLD_FILL: where the linear address is */
-    int16_t recipe; /* run before anything else; -1: flags are right */
-    int16_t fault;  /* COLD_ONE: whose way out it is; -1: nobody's   */
+    int16_t recipe;    /* run before anything else; -1: flags are right */
+    int16_t fault;     /* COLD_ONE: whose way out it is; -1: nobody's   */
 } Cold;
 
 typedef struct UnitInsn {
