@@ -32,7 +32,7 @@ typedef struct CodePage {
     _Atomic uint32_t version;
     _Atomic uint32_t lock;
     CodeKill *kills; /* under the lock */
-    /* Under the lock: how often it was opened; that number + 1 when it was closed. */
+    /* Under the lock: how many write tags were made; that number + 1 when it was closed. */
     uint32_t opened, closed;
 } CodePage;
 
@@ -126,8 +126,8 @@ static inline void code_close(CodePage *p, CodeMark mark)
     code_unlock(p);
 }
 
-/* May a write tag be made? An open page in which grains are being marked may be among those: its
- * tags are about to be dropped by the one who marks. */
+/* May a write tag be made? Each counts, also while the page is open: who has dropped the tags and
+ * is about to close it must hear of one that was made since. */
 static inline bool code_open(CodePage *p)
 {
     bool open;
@@ -137,9 +137,7 @@ static inline bool code_open(CodePage *p)
     }
     code_lock(p);
     open = !p->grains;
-    if (open && p->closed == p->opened + 1) {
-        p->opened++;
-    }
+    p->opened += open;
     code_unlock(p);
     return open;
 }
