@@ -109,7 +109,7 @@ static void host_code_page(Cpu *c, const uint8_t *host)
         return;
     }
     if (((const Tcg *)cpu->accel)->unstopped) {
-        drop_writes(cpu->dev.machine);
+        drop_writes(&d);
         return;
     }
     vcpu_leave(cpu);

@@ -8,10 +8,14 @@
  * Each test runs in rounds. In a round both CPUs go through CELLS places without waiting for each
  * other, then meet, and the first CPU looks at the results. Prints `PASS name` or `FAIL name: how
  * often`, with how often the allowed surprise of store buffering was seen, and DONE; port 0xe9, the
- * end by port 0xf4. Not here: weakly ordered (write-combining, non-temporal) accesses.
+ * end by port 0xf4. Options of the build: -DROUNDS=n; -DONLY=function: that test alone; -DCPUS=4: only
+ * what takes four CPUs. Not here: weakly ordered (write-combining, non-temporal) accesses.
  */
 #ifndef ROUNDS
 #define ROUNDS 8
+#endif
+#ifndef CPUS
+#define CPUS 2
 #endif
 
 #include <stddef.h>
@@ -68,12 +72,12 @@ static uint32_t locked_add(volatile uint32_t *at, uint32_t value)
     return value;
 }
 
-/* Both CPUs meet here. */
+/* All CPUs meet here. */
 static void meet(void)
 {
     uint32_t mine = !sense;
 
-    if (locked_add(&arrived, 1) == 1) {
+    if (locked_add(&arrived, 1) == CPUS - 1) {
         arrived = 0;
         sense = mine;
     } else {
@@ -270,6 +274,38 @@ static uint32_t went_back(void)
 
     for (unsigned n = 0; n < CELLS; n++) {
         count += cells[n].got[1][1] < cells[n].got[1][0];
+    }
+    return count;
+}
+
+/* ---- independent reads of independent writes: two readers agree which came first ---- */
+
+static void independent(unsigned cpu, Cell *c)
+{
+    uint32_t first, second;
+
+    if (cpu == 0) {
+        STORE(c->x, 1);
+    } else if (cpu == 1) {
+        STORE(c->y, 1);
+    } else {
+        volatile uint32_t *one = cpu == 2 ? &c->x : &c->y, *other = cpu == 2 ? &c->y : &c->x;
+
+        LOAD(first, *one);
+        LOAD(second, *other);
+        c->got[cpu - 2][0] = first;
+        c->got[cpu - 2][1] = second;
+    }
+}
+
+static uint32_t readers_disagree(void)
+{
+    uint32_t count = 0;
+
+    for (unsigned n = 0; n < CELLS; n++) {
+        const Cell *c = &cells[n];
+
+        count += c->got[0][0] && !c->got[0][1] && c->got[1][0] && !c->got[1][1];
     }
     return count;
 }
@@ -493,6 +529,30 @@ static void first_time(unsigned cpu)
     }
 }
 
+/* The same, one page after another: the store comes while the other decodes. */
+static void same_moment(unsigned cpu)
+{
+    uint32_t random = round_now;
+
+    for (unsigned n = 0; cpu == 0 && n < PAGES_ROUND; n++) {
+        function_make(code_page(n), 1);
+    }
+    for (unsigned n = 0; n < PAGES_ROUND; n++) {
+        meet();
+        dither(&random);
+        if (cpu == 0) {
+            *(volatile uint32_t *)(code_page(n) + 4) = 2;
+        } else {
+            function_call(code_page(n));
+        }
+    }
+    meet();
+    serialize();
+    for (unsigned n = 0; cpu == 1 && n < PAGES_ROUND; n++) {
+        note(function_call(code_page(n)) != 2);
+    }
+}
+
 /* Both change functions of one page that both execute. */
 static void one_page(unsigned cpu)
 {
@@ -538,6 +598,7 @@ typedef struct Litmus {
     uint32_t (*wrong)(void);
     void (*cell)(unsigned cpu, Cell *c); /* for each cell ... */
     void (*part)(unsigned cpu);          /* or for all        */
+    unsigned cpus;                       /* 0: two */
 } Litmus;
 
 static const Litmus tests[] = {
@@ -550,6 +611,7 @@ static const Litmus tests[] = {
     {"load buffering", both_saw, load_buffering},
     {"stores in opposite order", both_first_stores_last, opposite_stores},
     {"coherence of one place", went_back, coherence},
+    {"independent reads of independent writes", readers_disagree, independent, NULL, 4},
     {"locked increments", lost_cell, NULL, locked_inc},
     {"... across lines", lost_line, NULL, locked_inc_line},
     {"... across pages", lost_page, NULL, locked_inc_page},
@@ -562,6 +624,7 @@ static const Litmus tests[] = {
     {"code changed and told", were_torn, NULL, told},
     {"code that grows", were_torn, NULL, growing},
     {"code changed when first executed", were_torn, NULL, first_time},
+    {"code changed at the moment it is first executed", were_torn, NULL, same_moment},
     {"code of one page changed by both", were_torn, NULL, one_page},
     {"data beside code", were_torn, NULL, data_beside_code},
 };
@@ -593,16 +656,26 @@ static void participate(unsigned cpu)
     meet();
 }
 
-void ap_main(void)
+/* cpu: 1 and up. */
+void ap_main(unsigned cpu)
 {
-    alive = 1;
-    for (;;) {
+    locked_add(&alive, 1);
+    while (cpu < CPUS) {
         meet();
         if (test_now == STOP) {
             return;
         }
-        participate(1);
+        participate(cpu);
     }
+}
+
+static uint32_t wanted(const Litmus *l)
+{
+#ifdef ONLY
+    return l->part == ONLY;
+#else
+    return (l->cpus ? l->cpus : 2) == CPUS;
+#endif
 }
 
 static uint32_t run_test(unsigned number, uint32_t rounds)
@@ -628,7 +701,7 @@ static void start_other(void)
         pause();
     }
     *(volatile uint32_t *)(LAPIC + 0x300) = 0xc4608; /* SIPI, page 8 */
-    while (!alive) {
+    while (alive != CPUS - 1) {
         pause();
     }
 }
@@ -638,8 +711,12 @@ void bsp_main(void)
     clear();
     start_other();
     for (unsigned n = 0; n < TESTS; n++) {
-        uint32_t wrong = run_test(n, ROUNDS);
+        uint32_t wrong;
 
+        if (!wanted(&tests[n])) {
+            continue;
+        }
+        wrong = run_test(n, ROUNDS);
         print(wrong ? "FAIL " : "PASS ");
         print(tests[n].name);
         if (wrong) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# From reset to flat 32-bit code with SSE, on the first CPU (bsp_main) and, by SIPI to page 8, on the second
-# (ap_main). SDM volume 3, "Processor management and initialization", "Multiple-processor initialization".
+# From reset to flat 32-bit code with SSE, on the first CPU (bsp_main) and, by SIPI to page 8, on the others
+# (ap_main, with a number from 1 on). SDM volume 3, "Processor management and initialization", "Multiple-processor initialization".
     .section .text.start, "ax"
     .code16
 start16:
@@ -17,7 +17,7 @@ bsp32:
     mov %eax, %ss
     mov $0x70000, %esp
     call set_up
-    mov $ap16, %esi             # the second CPU begins in RAM
+    mov $ap16, %esi             # the other CPUs begin in RAM
     mov $0x8000, %edi
     mov $(ap16_end - ap16), %ecx
     rep movsb
@@ -27,8 +27,15 @@ bsp32:
 ap32:
     mov $0x10, %eax
     mov %eax, %ss
-    mov $0x78000, %esp
+    mov %eax, %ds
+    mov $1, %ebx
+    lock xadd %ebx, numbers
+    inc %ebx
+    mov %ebx, %esp              # 16 KB each
+    shl $14, %esp
+    add $0x70000, %esp
     call set_up
+    push %ebx
     call ap_main
 2:  hlt
     jmp 2b
@@ -68,6 +75,10 @@ gdt:
 gdt_pointer:
     .word 23
     .long gdt
+
+    .bss
+    .balign 4
+numbers: .long 0
 
     .section .reset, "ax"
     .code16
