@@ -314,9 +314,9 @@ static Block *block_begin(Cpu *c, uint64_t linear, const Fetch *f)
 
 /* What is known of code that has been translated already, perhaps for another vCPU or before these
  * blocks were forgotten: it is not interpreted first. */
-static void block_translated(const Cpu *c, Block *b, const Trans *t)
+static void block_translated(Block *b, const Trans *t)
 {
-    b->runs = c->translate_after;
+    b->runs = UINT8_MAX;
     b->trans = t->page2 ? NULL : t;
 }
 
@@ -326,7 +326,7 @@ static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
     const Trans *t = c->code && b && !b->code2 ? trans_known(c, b->code, b->phys) : NULL;
 
     if (t) {
-        block_translated(c, b, t);
+        block_translated(b, t);
     }
     return b;
 }
@@ -341,7 +341,7 @@ static Block *block_known(Cpu *c, uint64_t linear, const Fetch *f)
         b = block_begin(c, linear, f);
         b->version = t->version;
         b->bytes = 1;
-        block_translated(c, b, t);
+        block_translated(b, t);
         block_chain(c, b);
     }
     return b;
