@@ -54,7 +54,7 @@ class Subject:
 
     def __init__(self, name, command, smp=1, limit=600):
         self.name, self.command, self.smp, self.limit = name, command, smp, limit
-        self.guest = None
+        self.guest = self.figures = None
 
     def start(self):
         """The driver, started if it is not there."""
@@ -74,9 +74,21 @@ class Subject:
             rate = passed / (time.monotonic() - self.began)
         except GuestError:
             rate = None
+        if self.name.startswith('rhea'):
+            self.figures = self.engine()
         self.guest.__exit__()
         self.guest = None
         return rate
+
+    def engine(self):
+        """What Rhea says of its translator, if it has a monitor here; the driver is not heard any more."""
+        try:
+            self.guest.send('\x01c')
+            self.guest.expect('(qemu) ', 20)
+            self.guest.send('info jit\n')
+            return self.guest.expect('(qemu) ', 20).split('\n')[1:-1]
+        except GuestError:
+            return None
 
     def ask(self, question):
         """The fields of the answer to a command."""
@@ -156,7 +168,7 @@ class Bench:
             words = shlex.split(text)
             accel = [] if '-accel' in words else ['-accel', 'tcg']
             self.machines['rhea' + (str(n + 1) if n else '')] = words[:1] + accel + words[1:]
-        self.results, self.sums, self.rates, self.shown, self.failures = {}, {}, {}, {}, []
+        self.results, self.sums, self.rates, self.shown, self.figures, self.failures = {}, {}, {}, {}, {}, []
         if args.load:
             with open(args.load, encoding='utf-8') as file:
                 loaded = json.load(file)
@@ -225,6 +237,8 @@ class Bench:
             if subject.guest and subject.name != 'native':
                 self.shown[subject.name] = sorted(subject.lines('show /sys/devices/system/cpu/vulnerabilities'))
             rate = subject.end()
+            if subject.figures:
+                self.figures.setdefault(subject.name, []).append((cpus, subject.figures))
             if rate:
                 self.rates[subject.name] = rate
 
@@ -348,6 +362,9 @@ class Table:
             shown.setdefault('\n'.join('    ' + line for line in lines), []).append(name)
         for lines, names in shown.items():
             print(f'vulnerabilities as {", ".join(names)} shows them:\n{lines}')
+        for name, groups in self.bench.figures.items():
+            for cpus, lines in groups:
+                print(f'translator of {name} with -smp {cpus}:\n' + '\n'.join('    ' + line for line in lines))
         for failure in self.bench.failures:
             print(f'failed: {failure}')
 

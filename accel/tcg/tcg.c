@@ -290,6 +290,42 @@ static void add_cache(const CodeCache *code, GString *out)
                            f->flushes);
 }
 
+static unsigned percent(uint64_t part, uint64_t all)
+{
+    return all ? part * 100 / all : 0;
+}
+
+static void add_blocks(const Vcpu *cpu, const BlockCache *blocks, GString *out)
+{
+    uint64_t all = blocks->found + blocks->known + blocks->decoded;
+
+    g_string_append_printf(out,
+                           "CPU#%u: blocks looked up %" PRIu64
+                           " times: %u %% were decoded, %u %% only translated, %u %% new\n",
+                           cpu->id, all, percent(blocks->found, all), percent(blocks->known, all),
+                           percent(blocks->decoded, all));
+}
+
+static void add_cpu(Vcpu *cpu, GString *out)
+{
+    const Cpu *c = cpu_rt(cpu);
+    const TcgCpu *t = cpu->engine;
+
+    g_string_append_printf(out,
+                           "CPU#%u: %" PRIu64 " instructions interpreted; %u blocks decoded, "
+                           "%zu of %d KB in use, emptied %u times\n",
+                           cpu->id, c->retired, block_count(c->blocks),
+                           (size_t)(c->blocks->next - (uint8_t *)t->arena) / 1024,
+                           BLOCK_ARENA / 1024, c->blocks->resets);
+    add_blocks(cpu, c->blocks, out);
+    if (c->code) {
+        g_string_append_printf(out,
+                               "CPU#%u: translated code entered %" PRIu64
+                               " times, TLB filled %" PRIu64 " times from there\n",
+                               cpu->id, c->entries, c->fills);
+    }
+}
+
 static void tcg_figures(Accel *a, GString *out)
 {
     const CodeCache *code = ((Tcg *)a)->code;
@@ -298,22 +334,7 @@ static void tcg_figures(Accel *a, GString *out)
         add_cache(code, out);
     }
     for (unsigned i = 0; i < machine_cpu_count(a->machine); i++) {
-        Vcpu *cpu = machine_cpu(a->machine, i);
-        const Cpu *c = cpu_rt(cpu);
-        const TcgCpu *t = cpu->engine;
-
-        g_string_append_printf(out,
-                               "CPU#%u: %" PRIu64 " instructions interpreted; %u blocks decoded, "
-                               "%zu of %d KB in use, emptied %u times\n",
-                               cpu->id, c->retired, block_count(c->blocks),
-                               (size_t)(c->blocks->next - (uint8_t *)t->arena) / 1024,
-                               BLOCK_ARENA / 1024, c->blocks->resets);
-        if (code) {
-            g_string_append_printf(out,
-                                   "CPU#%u: translated code entered %" PRIu64
-                                   " times, TLB filled %" PRIu64 " times from there\n",
-                                   cpu->id, c->entries, c->fills);
-        }
+        add_cpu(machine_cpu(a->machine, i), out);
     }
 }
 

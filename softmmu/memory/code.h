@@ -44,16 +44,27 @@ static inline uint64_t code_grains(unsigned offset, unsigned size)
     return (last >= 63 ? ~0ull : (1ull << (last + 1)) - 1) & ~((1ull << first) - 1);
 }
 
-static inline void code_lock(CodePage *p)
+/* 1: somebody has it. For short times: whoever waits spins. */
+static inline void spin_lock(_Atomic uint32_t *lock)
 {
-    while (atomic_exchange_explicit(&p->lock, 1, memory_order_acquire)) {
+    while (atomic_exchange_explicit(lock, 1, memory_order_acquire)) {
         __builtin_ia32_pause();
     }
 }
 
+static inline void spin_unlock(_Atomic uint32_t *lock)
+{
+    atomic_store_explicit(lock, 0, memory_order_release);
+}
+
+static inline void code_lock(CodePage *p)
+{
+    spin_lock(&p->lock);
+}
+
 static inline void code_unlock(CodePage *p)
 {
-    atomic_store_explicit(&p->lock, 0, memory_order_release);
+    spin_unlock(&p->lock);
 }
 
 /* Somebody wrote there (vCPU, DMA, debugger), after the bytes. true: code was hit. */

@@ -369,12 +369,13 @@ static Block *block_kept(Cpu *c, uint64_t phys, bool decoded)
     Block **at = block_bucket(c->blocks, phys, c->mode), *b;
 
     while ((b = *at)) {
-        if (!block_current(b)) {
+        bool here = b->phys == phys && b->mode == c->mode;
+
+        if (here && !block_current(b)) { /* others are left: looking at their pages costs more */
             *at = b->chain;
             continue;
         }
-        if (b->phys == phys && b->mode == c->mode && (b->count || !decoded) &&
-            block_reaches(c, b)) {
+        if (here && (b->count || !decoded) && block_reaches(c, b)) {
             return b;
         }
         at = &b->chain;
@@ -453,11 +454,14 @@ const Block *block_find_slow(Cpu *c, uint64_t linear, Jump *jump, bool decoded)
             return block_once(c);
         }
         b = block_kept(c, f.phys | linear % GUEST_PAGE, decoded);
+        c->blocks->found += b != NULL;
         if (!b && !decoded) {
             b = block_known(c, linear, &f);
+            c->blocks->known += b != NULL;
         }
         if (!b) {
             b = block_make(c, linear, &f);
+            c->blocks->decoded += b != NULL;
         }
         if (!b && !c->go) {
             unwind(c); /* whoever stopped us may keep the page changing: let it */

@@ -49,6 +49,9 @@ typedef struct Fetch {
 typedef struct BlockCache {
     uint8_t *next, *end; /* of the arena's free part */
     unsigned resets;     /* how often the arena started over */
+    /* Figures: what looks-up beyond `jump` found: blocks, units, or nothing, so that code was
+     * decoded. */
+    uint64_t found, known, decoded;
     uint64_t fetch_used[FETCH_SIZE / 64], fetch_global[FETCH_SIZE / 64];
     Fetch fetch[FETCH_SIZE];
     Jump jump[JUMP_SIZE];

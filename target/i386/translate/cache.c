@@ -20,19 +20,7 @@ void trans_init(CodeCache *cache)
     cache->generation = 1;
 }
 
-/* ---- one at a time ---- */
-
-static void cache_lock(CodeCache *cache)
-{
-    while (atomic_exchange_explicit(&cache->lock, 1, memory_order_acquire)) {
-        __builtin_ia32_pause();
-    }
-}
-
-static void cache_unlock(CodeCache *cache)
-{
-    atomic_store_explicit(&cache->lock, 0, memory_order_release);
-}
+/* ---- room ---- */
 
 static bool has_room(const CodeCache *cache)
 {
@@ -45,7 +33,7 @@ void trans_flush(CodeCache *cache)
     if (!cache->count) { /* each vCPU tells of each change of the memory map */
         return;
     }
-    cache_lock(cache);
+    spin_lock(&cache->lock);
     for (uint32_t n = 0; n < cache->count; n++) {
         code_forget(cache->by_address[n]->page);
         if (cache->by_address[n]->page2) {
@@ -60,7 +48,7 @@ void trans_flush(CodeCache *cache)
     cache->data_used = 0;
     cache->generation++;
     cache->figures.flushes++;
-    cache_unlock(cache);
+    spin_unlock(&cache->lock);
 }
 
 static void flush_full(Cpu *c, void *opaque)
@@ -261,7 +249,7 @@ static const Trans *find_slow(Cpu *c, const Block *b, TransKey key, NextPage *ne
     bool room;
 
     unit_begin(&u, c, b, key, next); /* before the lock: it may walk the guest's tables */
-    cache_lock(cache);
+    spin_lock(&cache->lock);
     next->asked = true;
     t = look_up(c, b, key, next);
     room = has_room(cache);
@@ -273,7 +261,7 @@ static const Trans *find_slow(Cpu *c, const Block *b, TransKey key, NextPage *ne
         }
         t = made;
     }
-    cache_unlock(cache);
+    spin_unlock(&cache->lock);
     if (!t && !room) {
         HOST_DO(c, exclusive, flush_full, cache);
         c->block_break = true; /* blocks may be gone, too */

@@ -107,10 +107,7 @@ void jump_insert(Cpu *c, const Trans *t)
 
 void trans_forget(Cpu *c)
 {
-    for (unsigned v = 0; v < JUMP_VIEWS; v++) {
-        table_clear(&c->jumps[v], true);
-    }
-    block_flush(c);
+    block_flush(c); /* the jump tables, too */
     c->code_generation = c->code->generation;
 }
 
