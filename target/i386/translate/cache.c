@@ -153,6 +153,7 @@ static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
         .version2 = u->version2,
         .page2 = u->page2,
         .entry = cache->run + (u->entry - cache->write),
+        .known = cache->run + ((u->page2 ? u->link : u->top) - cache->write),
         .link = cache->run + (u->link - cache->write),
         .from = u->entry - cache->write,
         .to = u->e.at - cache->write,
@@ -169,11 +170,11 @@ static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
 /* The first five bytes, a NOP, become a jump to what follows the unit's cold pieces. */
 static void prepare_kill(const Unit *u, Trans *t)
 {
-    int32_t distance = u->stale - (u->entry + 5);
+    int32_t distance = u->stale - (u->top + 5);
 
-    __builtin_memcpy(&t->kill.value, u->entry, 8);
+    __builtin_memcpy(&t->kill.value, u->top, 8);
     t->kill.value = (t->kill.value & ~0xffffffffffull) | 0xe9 | (uint64_t)(uint32_t)distance << 8;
-    t->kill.word = (_Atomic uint64_t *)u->entry;
+    t->kill.word = (_Atomic uint64_t *)u->top;
     t->kill2 = t->kill;
 }
 
@@ -320,11 +321,12 @@ static const Trans *trans_at(const CodeCache *cache, uint32_t at)
 void trans_link(Cpu *c, const Trans *t)
 {
     CodeCache *cache = c->code;
-    uint32_t site = c->exit_site;
+    uint32_t site = c->exit_site & ~(uint32_t)SITE_FPU;
+    const uint8_t *to = c->exit_site & SITE_FPU ? t->known : t->link;
     const Trans *from = c->code_generation == cache->generation ? trans_at(cache, site) : NULL;
 
     if (from && from->page == t->page && same_key(from->key, t->key)) {
-        int32_t distance = t->link - (cache->run + site + 4);
+        int32_t distance = to - (cache->run + site + 4);
 
         atomic_store_explicit((_Atomic int32_t *)(cache->write + site), distance,
                               memory_order_release);

@@ -249,6 +249,25 @@ static void want_fpu(Unit *u)
     }
 }
 
+/* Not behind a function of the interpreter's, which may take the FPU away. */
+void emit_fpu_first(Unit *u)
+{
+    u->now = 0;
+    for (unsigned n = 0; n < u->count; n++) {
+        const InsnRow *row = insn_row(u->insn[n].i);
+
+        if (row->emit == EMIT_CALL) {
+            return;
+        }
+        if (row->emit == EMIT_COPY && row->fpu != ROW_FPU_NONE) {
+            if (copy_possible(u, u->insn[n].i)) {
+                want_fpu(u);
+            }
+            return;
+        }
+    }
+}
+
 /* FNSTENV and FXSAVE name the last one that was not a control instruction (x87_remember()). */
 static bool x87_control(unsigned op)
 {

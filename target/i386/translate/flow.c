@@ -99,7 +99,7 @@ void emit_link(Unit *u, int32_t at)
     place_branch(u, 1);
     hole = jmp32(&u->e);
     if (to_entry(u, at)) {
-        fill32(&u->e, hole, u->entry);
+        fill32(&u->e, hole, u->fpu_known ? u->top : u->entry);
     } else {
         cold_add(u, COLD_LINK, hole, at);
     }

@@ -273,12 +273,15 @@ Share *share_find(Unit *u, const Access *a)
 }
 
 /* Does an instruction use r11 for something else than that share? Where in doubt, yes. */
-static bool disturbs(const Unit *u, unsigned n, uint64_t key)
+static bool disturbs(const Unit *u, unsigned n, const Share *s)
 {
     const Insn *i = u->insn[n].i;
 
     for (unsigned k = u->first_access[n]; k < u->first_access[n + 1]; k++) {
-        if (u->access[k].key != key) {
+        const Access *a = &u->access[k];
+
+        if (a->key != s->key || a->at < s->low || a->at + a->size > s->high ||
+            a->write > s->write) {
             return true;
         }
     }
@@ -330,7 +333,7 @@ Share *share_make(Unit *u, const Access *a)
         return NULL;
     }
     for (unsigned n = u->now; n <= made.last && !made.kept; n++) {
-        made.kept = disturbs(u, n, a->key);
+        made.kept = disturbs(u, n, &made);
     }
     *s = made;
     return s;

@@ -53,6 +53,7 @@ typedef struct Trans {
     CodePage *page, *page2; /* page2: NULL: it has one page                         */
     const uint8_t *entry;   /* executable view                                      */
     const uint8_t *link;    /* where branches in the page lead: with two pages, to a look-up */
+    const uint8_t *known;   /* ... of code that has the FPU in the host's registers */
     uint32_t from, to;      /* offsets in the cache                                 */
     uint16_t insns, faults;
     struct Trans *_Atomic chain; /* same bucket; dead ones are taken out while others read */

@@ -130,8 +130,13 @@ Cold *cold_add(Unit *u, ColdKind kind, Hole hole, int32_t at)
     } else {
         u->e.full = true;
     }
-    *cold = (Cold){
-        .hole = hole, .kind = kind, .at = at, .recipe = -1, .fault = -1, .linear = SCRATCH_A};
+    *cold = (Cold){.hole = hole,
+                   .kind = kind,
+                   .at = at,
+                   .recipe = -1,
+                   .fault = -1,
+                   .linear = SCRATCH_A,
+                   .fpu_known = u->fpu_known};
     return cold;
 }
 
@@ -207,7 +212,7 @@ static void emit_cold(Unit *u, const Cold *cold)
     mov_imm(e, SCRATCH_C, (uint64_t)(int64_t)cold->at);
     switch (cold->kind) {
     case COLD_LINK:
-        mov_imm(e, SCRATCH_B, cold->hole - cache->write);
+        mov_imm(e, SCRATCH_B, (cold->hole - cache->write) | (cold->fpu_known ? SITE_FPU : 0));
         emit_jmp_routine(u, cache->leave_link);
         break;
     case COLD_ONE:
@@ -357,6 +362,9 @@ void unit_emit(Unit *u)
 {
     align(&u->e, 16);
     u->entry = u->e.at;
+    emit_fpu_first(u);
+    align(&u->e, 8);
+    u->top = u->e.at;
     put_nops(&u->e, 5); /* becomes a jump when the page's code changes */
     share_plan(u);
     emit_first(u);

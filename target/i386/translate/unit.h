@@ -39,6 +39,7 @@ typedef struct Cold {
     int32_t at;          /* page offset: of the instruction, or where to go; COLD_ALONE: which */
     int32_t from;        /* COLD_BASED: of the instruction */
     uint8_t kind, size;
+    bool fpu_known;    /* COLD_LINK */
     bool write, plain; /* COLD_FILL: FILL_ bits */
     uint8_t linear;    /* COLD_FILL: where the linear address is */
     int16_t recipe;    /* run before anything else; -1: flags are right */
@@ -104,10 +105,11 @@ typedef struct Unit {
     /* Which instruction of the unit would give the present flags if it were run again, its operands
      * being what they were: then a check may overwrite them. -1: none. */
     int recipe;
-    bool garbage;           /* a check has overwritten them; there is a recipe */
-    uint8_t *entry, *stale; /* stale: where the entry leads when the page's code changes */
-    uint8_t *link;          /* where branches in the page lead */
-    CodePage *page2;        /* NULL: the unit has one page */
+    bool garbage;         /* a check has overwritten them; there is a recipe */
+    uint8_t *entry;       /* asks whether the FPU is there, if the unit needs it */
+    uint8_t *top, *stale; /* behind that; where it leads when the page's code changes */
+    uint8_t *link;        /* where branches in the page lead */
+    CodePage *page2;      /* NULL: the unit has one page */
     uint64_t phys2;
     uint32_t version2;
     int32_t crossing; /* of an instruction that leaves the page and is not in the unit; -1: none */
@@ -202,6 +204,8 @@ void emit_based_far(Unit *u, int32_t at, int32_t from, bool wraps);
 
 /* copy.c: the guest's instruction on mapped operands. false: not this one */
 bool emit_copy(Unit *u);
+/* If the unit will want the FPU: have it in the host's registers before its top. */
+void emit_fpu_first(Unit *u);
 bool copy_possible(const Unit *u, const Insn *i); /* true: it is tried           */
 bool copy_may_write(const Insn *i, unsigned n);   /* operand n, 0 or 1           */
 bool copy_writes(const Insn *i);                  /* the memory operand          */
@@ -241,6 +245,8 @@ void unit_fault_begin(Unit *u);
 void unit_fault_end(Unit *u);
 void emit_call_routine(Unit *u, const uint8_t *routine); /* executable view */
 void emit_jmp_routine(Unit *u, const uint8_t *routine);
+
+enum { SITE_FPU = 1u << 31 }; /* of Cpu.exit_site: the FPU is in the host's registers there */
 
 /* entry.c: writes the shared routines; bytes that they take. */
 uint32_t trans_routines(CodeCache *cache);
