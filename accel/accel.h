@@ -116,6 +116,7 @@ typedef struct AccelClass {
     bool stepped;                       /* guest time stands until somebody steps it */
     bool (*supported)(Accel *a, X86Features *out, Error **err); /* before any vCPU exists; NULL:
                                                                  * what the software engine has */
+    uint32_t (*enlightenments)(Accel *a); /* Hyper-V's that go with supported(): HV_ of pv.h */
     uint64_t (*tsc_hz)(Accel *a); /* of the TSC that guests see unless asked otherwise; 0: any  */
     bool (*start)(Accel *a, Error **err); /* make the VM; NULL: there is nothing to do */
     IrqChip (*irqchip)(Accel *a);

@@ -9,6 +9,7 @@
 #include "hw/core/device_impl.h"
 #include "target/i386/cpu.h"
 #include "target/i386/model.h"
+#include "target/i386/pv.h"
 
 static bool offered(Accel *a, Vcpu *cpu, Error **err)
 {
@@ -17,6 +18,9 @@ static bool offered(Accel *a, Vcpu *cpu, Error **err)
 
     if (!cpu_offer(a, &offer, err)) {
         return false;
+    }
+    if (!pv_hv_check(model->hv, offer.hv, err)) {
+        return error_prefix(err, "%s: ", a->obj.class->name);
     }
     for (unsigned f = 0; f < WORD_COUNT * 32; f++) {
         const char *name = feature_name(f);

@@ -7,10 +7,12 @@
 #include "accel/kvm/kvm.h"
 #include "target/i386/features.h"
 #include "target/i386/model.h"
+#include "target/i386/pv.h"
 
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -197,6 +199,29 @@ void kvm_supported_features(const Kvm *k, X86Features *out)
     for (unsigned w = 0; w < WORD_COUNT; w++) {
         out->word[w] &= known.word[w];
     }
+}
+
+uint32_t kvm_enlightenments(Accel *a)
+{
+    const Kvm *k = (const Kvm *)a;
+    g_autofree struct kvm_cpuid2 *list =
+        g_malloc0(sizeof *list + CPUID_MAX * sizeof list->entries[0]);
+    uint32_t leaf[2][4] = {0};
+
+    list->nent = CPUID_MAX;
+    if (!kvm_check(k, KVM_CAP_SYS_HYPERV_CPUID) ||
+        ioctl(k->fd, KVM_GET_SUPPORTED_HV_CPUID, list) < 0) {
+        return 0; /* before Linux 5.11 it cannot be told without a vCPU */
+    }
+    for (unsigned i = 0; i < MIN(list->nent, CPUID_MAX); i++) {
+        const struct kvm_cpuid_entry2 *e = &list->entries[i];
+
+        if (e->function == 0x40000003 || e->function == 0x40000004) {
+            memcpy(leaf[e->function - 0x40000003], (uint32_t[]){e->eax, e->ebx, e->ecx, e->edx},
+                   16);
+        }
+    }
+    return pv_hv_offered(leaf[0], leaf[1]);
 }
 
 /* ---- what one vCPU shows ---- */

@@ -270,6 +270,7 @@ const AccelClass Kvm_class = {
     .usable = kvm_usable,
     .preferred = kvm_preferred,
     .supported = kvm_supported,
+    .enlightenments = kvm_enlightenments,
     .tsc_hz = kvm_tsc_hz,
     .start = kvm_start,
     .irqchip = kvm_irqchip,

@@ -88,6 +88,7 @@ int kvm_check(const Kvm *k, unsigned cap); /* KVM_CHECK_EXTENSION of the VM, els
 bool kvm_read_lists(Kvm *k, Error **err);  /* msrs, cpuid */
 const struct kvm_cpuid_entry2 *kvm_supported_leaf(const Kvm *k, uint32_t leaf, uint32_t subleaf);
 void kvm_supported_features(const Kvm *k, X86Features *out);
+uint32_t kvm_enlightenments(Accel *a);
 bool kvm_set_cpuid(Vcpu *cpu, Error **err);
 
 /* ---- slots.c ---- */

@@ -16,6 +16,8 @@
 #include "softmmu/run/run.h"
 #include "target/i386/cpu.h"
 #include "target/i386/disas.h"
+#include "target/i386/model.h"
+#include "target/i386/pv.h"
 #include "target/i386/shutdown.h"
 #include "util/trace.h"
 
@@ -37,6 +39,15 @@ static bool setup_mce(const Kvm *k, KvmCpu *c)
     }
     want = MIN((unsigned)kvm_check(k, KVM_CAP_MCE), MCE_BANKS) | (caps & (1 << 8));
     return ioctl(c->fd, KVM_X86_SETUP_MCE, &want) == 0;
+}
+
+/* Hyper-V's interrupt controller beside the local APIC; its timers need nothing more. */
+static bool synic(Vcpu *cpu, KvmCpu *c, Error **err)
+{
+    struct kvm_enable_cap cap = {.cap = KVM_CAP_HYPERV_SYNIC2};
+
+    return !(cpu_model(cpu)->hv & HV_SYNIC) || ioctl(c->fd, KVM_ENABLE_CAP, &cap) == 0 ||
+           error_errno(err, errno, "hv-synic");
 }
 
 static bool tsc_frequency(Vcpu *cpu, const Kvm *k, KvmCpu *c, Error **err)
@@ -77,10 +88,11 @@ static bool make(Vcpu *cpu, Kvm *k, KvmCpu *c, Error **err)
                               .has_xcrs = k->has_xcrs,
                               .has_debugregs = k->has_debugregs};
     setup_mce(k, c);
-    if (!kvm_set_cpuid(cpu, err) || !tsc_frequency(cpu, k, c, err) || !kvm_ring_map(cpu, err)) {
+    if (!kvm_set_cpuid(cpu, err) || !synic(cpu, c, err) || !tsc_frequency(cpu, k, c, err) ||
+        !kvm_ring_map(cpu, err)) {
         return false;
     }
-    kvm_convert_init(&c->convert, k->cpuid);
+    kvm_convert_init(&c->convert, k->cpuid, cpu_model(cpu)->hv & HV_SYNIC);
     return true;
 }
 
@@ -391,6 +403,17 @@ static void system_event(const struct kvm_run *r, VcpuExit *exit)
                                                                           : SYSTEM_CRASH;
 }
 
+/* What the kernel does not serve of Hyper-V is VMBus, which nobody has here: calls of it are not
+ * known, and where the controller's pages are is the kernel's affair. */
+static void serve_hyperv(struct kvm_run *r)
+{
+    enum { INVALID_HYPERCALL_CODE = 2 };
+
+    if (r->hyperv.type == KVM_EXIT_HYPERV_HCALL) {
+        r->hyperv.u.hcall.result = INVALID_HYPERCALL_CODE;
+    }
+}
+
 /* true: served here, run on. */
 static bool serve(Vcpu *cpu, KvmCpu *c, VcpuExit *exit)
 {
@@ -405,6 +428,9 @@ static bool serve(Vcpu *cpu, KvmCpu *c, VcpuExit *exit)
         return true;
     case KVM_EXIT_IOAPIC_EOI:
         serve_eoi(cpu, r->eoi.vector);
+        return true;
+    case KVM_EXIT_HYPERV:
+        serve_hyperv(r);
         return true;
     case KVM_EXIT_DIRTY_RING_FULL:
         kvm_ring_harvest(kvm_of(cpu));

@@ -8,6 +8,7 @@
 
 #include "softmmu/run/board.h"
 #include "softmmu/run/clock.h"
+#include "target/i386/pv.h"
 #include "target/i386/rt/rt.h"
 #include "target/i386/shutdown.h"
 #include "util/log.h"
@@ -59,8 +60,10 @@ bool cpu_offer(Accel *a, CpuOffer *offer, Error **err)
     *offer = (CpuOffer){0};
     if (!engine || !engine->supported) {
         model_offered(&offer->features);
+        offer->hv = HV_SOFT;
         return true;
     }
+    offer->hv = engine->enlightenments ? engine->enlightenments(a) : 0;
     offer->hardware = true;
     offer->tsc_hz = engine->tsc_hz ? engine->tsc_hz(a) : 0;
     return engine->supported(a, &offer->features, err);

@@ -6,8 +6,8 @@
  * performance monitoring (they answer zeros).
  */
 #include "target/i386/cpuid.h"
-#include "target/i386/pv.h"
 
+#include "target/i386/pv.h"
 #include "target/i386/state.h"
 
 #include <string.h>

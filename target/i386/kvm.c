@@ -19,15 +19,16 @@
 
 /* ---- general registers ---- */
 
-#define EACH_GPR(X)                                                                         \
-    X(rax, R_AX)                                                                            \
-    X(rcx, R_CX)                                                                            \
-    X(rdx, R_DX)                                                                            \
-    X(rbx, R_BX)                                                                            \
-    X(rsp, R_SP)                                                                            \
-    X(rbp, R_BP)                                                                            \
-    X(rsi, R_SI) X(rdi, R_DI) X(r8, 8) X(r9, 9) X(r10, 10) X(r11, 11) X(r12, 12) X(r13, 13) \
-        X(r14, 14) X(r15, 15)
+#define EACH_GPR(X)                                                                       \
+    X(rax, R_AX)                                                                          \
+    X(rcx, R_CX)                                                                          \
+    X(rdx, R_DX)                                                                          \
+    X(rbx, R_BX)                                                                          \
+    X(rsp, R_SP)                                                                          \
+    X(rbp, R_BP)                                                                          \
+    X(rsi, R_SI)                                                                          \
+    X(rdi, R_DI) X(r8, 8) X(r9, 9) X(r10, 10) X(r11, 11) X(r12, 12) X(r13, 13) X(r14, 14) \
+        X(r15, 15)
 
 void kvm_regs_get(const struct kvm_regs *from, X86State *to)
 {
@@ -373,7 +374,29 @@ static void msr_add(KvmConvert *c, uint32_t index, size_t field)
     }
 }
 
-void kvm_convert_init(KvmConvert *c, const struct kvm_cpuid2 *supported)
+static void hv_synic_add(KvmConvert *c)
+{
+    enum {
+        SCONTROL = 0x40000080,
+        SIEFP = 0x40000082,
+        SIMP,
+        SINT0 = 0x40000090,
+        STIMER0 = 0x400000b0
+    };
+
+    msr_add(c, SCONTROL, offsetof(X86State, hv_scontrol));
+    msr_add(c, SIEFP, offsetof(X86State, hv_siefp));
+    msr_add(c, SIMP, offsetof(X86State, hv_simp));
+    for (unsigned i = 0; i < HV_SINTS; i++) {
+        msr_add(c, SINT0 + i, offsetof(X86State, hv_sint[i]));
+    }
+    for (unsigned i = 0; i < HV_STIMERS; i++) { /* the count last: it may start the timer */
+        msr_add(c, STIMER0 + 2 * i, offsetof(X86State, hv_stimer[i][0]));
+        msr_add(c, STIMER0 + 2 * i + 1, offsetof(X86State, hv_stimer[i][1]));
+    }
+}
+
+void kvm_convert_init(KvmConvert *c, const struct kvm_cpuid2 *supported, bool synic)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         msr_add(c, rows[i].index, rows[i].field);
@@ -384,6 +407,9 @@ void kvm_convert_init(KvmConvert *c, const struct kvm_cpuid2 *supported)
     }
     for (unsigned i = 0; i < MCE_BANKS * 4; i++) {
         msr_add(c, MSR_MC0_CTL + i, offsetof(X86State, mce) + 8 * i);
+    }
+    if (synic) {
+        hv_synic_add(c);
     }
     for (unsigned i = 0; i < supported->nent; i++) {
         const struct kvm_cpuid_entry2 *e = &supported->entries[i];

@@ -12,7 +12,7 @@
 #include <linux/kvm.h>
 #include <pthread.h>
 
-enum { KVM_MSR_ROWS = 128, XCOMPONENTS = 10 };
+enum { KVM_MSR_ROWS = 192, XCOMPONENTS = 10 };
 
 /* What the kernel adds to the processor's TSC for a guest whose own offset is 0: the same for all
  * vCPUs, so that they agree to the tick. The first that runs after a pause finds it. */
@@ -49,8 +49,9 @@ void kvm_events_put(const X86State *from, struct kvm_vcpu_events *to);
 void kvm_lapic_get(const struct kvm_lapic_state *from, int64_t now, LapicState *to);
 void kvm_lapic_put(const LapicState *from, int64_t now, struct kvm_lapic_state *to);
 
-/* Once, when the kernel has made the vCPU: which MSRs it has, where XSAVE components lie. */
-void kvm_convert_init(KvmConvert *c, const struct kvm_cpuid2 *supported);
+/* Once, when the kernel has made the vCPU: which MSRs it has, where XSAVE components lie. synic:
+ * Hyper-V's interrupt controller is switched on. */
+void kvm_convert_init(KvmConvert *c, const struct kvm_cpuid2 *supported, bool synic);
 
 /* The vCPU is outside, on its thread or parked. sections: X86_. true: all went well; what did not
  * is named in err, the rest was done. */

@@ -419,7 +419,7 @@ static bool set_hv(Parse *p, const char *key, const char *text, Error **err)
         return false;
     }
     if (same(key, "hv-passthrough")) {
-        bit = HV_ALL & ~HV_SPINLOCKS;
+        bit = p->offer->hv & HV_ALL & ~HV_SPINLOCKS;
     } else if (lacking && on) {
         return error_set(err, "%s is not offered here", key);
     } else if (!bit && !lacking) {
@@ -523,6 +523,9 @@ static bool resolve(Parse *p, Error **err)
     g_strlcpy(m->missing, lacking->str, sizeof m->missing);
     m->hypervisor_leaf = feature_has(&m->features, FEATURE_HYPERVISOR) && (!p->hidden || m->hv);
     m->linear_bits = feature_has(&m->features, FEATURE_LA57) ? 57 : 48;
+    if (!pv_hv_check(m->hv, p->offer->hv, err)) {
+        return false;
+    }
     if (m->phys_bits < 32) {
         return error_set(err, "phys-bits=%u is below 32", m->phys_bits);
     }
@@ -536,7 +539,7 @@ static bool resolve(Parse *p, Error **err)
 
 bool model_resolve(const char *text, const CpuOffer *offer, CpuModel *out, Error **err)
 {
-    static const CpuOffer all = {.features.word = {[0 ... WORD_COUNT - 1] = ~0u}};
+    static const CpuOffer all = {.features.word = {[0 ... WORD_COUNT - 1] = ~0u}, .hv = HV_ALL};
     g_auto(GStrv) item = g_strsplit(text && *text ? text : "max", ",", -1);
     const ModelRow *row = row_find(item[0], err);
     Parse p = {.model = out, .offer = offer ?: &all};
@@ -555,7 +558,7 @@ bool model_resolve(const char *text, const CpuOffer *offer, CpuModel *out, Error
 
 bool model_parse(const char *text, CpuModel *out, Error **err)
 {
-    CpuOffer offer = {0};
+    CpuOffer offer = {.hv = HV_SOFT};
 
     model_offered(&offer.features);
     return model_resolve(text, &offer, out, err);

@@ -25,6 +25,7 @@ typedef struct CpuOffer {
     X86Features features;
     uint64_t tsc_hz;   /* what the TSC counts in unless the user says; 0: the model's default */
     uint8_t phys_bits; /* the most that addresses can have; 0: any                            */
+    uint32_t hv;       /* Hyper-V's enlightenments (pv.h)                                     */
     bool hardware;     /* it is the host's own CPU: max and host have its vendor and family   */
 } CpuOffer;
 

@@ -6,8 +6,8 @@
  * leaves; under KVM the kernel serves the registers, under the software engine this file does.
  *
  * Not modelled: KVM's asynchronous page faults, steal time, EOI and IPIs in software (models have
- * them only where a kernel serves them); Hyper-V's synthetic interrupt controller and timers, TLB
- * flush and IPI hypercalls (each hypercall answers "not known"), nested enlightenments.
+ * them only where a kernel serves them), nor Hyper-V's synthetic interrupt controller and timers,
+ * TLB flush and IPI calls (each call answers "not known"); VMBus, nested enlightenments.
  */
 #include "target/i386/pv.h"
 
@@ -34,13 +34,13 @@ static const HvName hv_names[] = {
     {"hv-reset", HV_RESET},
     {"hv-crash", HV_CRASH},
     {"hv-frequencies", HV_FREQUENCIES},
-    {"hv-synic", 0},
-    {"hv-stimer", 0},
-    {"hv-stimer-direct", 0},
-    {"hv-tlbflush", 0},
+    {"hv-synic", HV_SYNIC},
+    {"hv-stimer", HV_STIMER},
+    {"hv-stimer-direct", HV_STIMER_DIRECT},
+    {"hv-tlbflush", HV_TLBFLUSH},
+    {"hv-ipi", HV_IPI},
     {"hv-tlbflush-direct", 0},
     {"hv-tlbflush-ext", 0},
-    {"hv-ipi", 0},
     {"hv-reenlightenment", 0},
     {"hv-evmcs", 0},
     {"hv-emsr-bitmap", 0},
@@ -83,17 +83,77 @@ static void kvm_leaf(const CpuModel *m, uint32_t base, uint32_t leaf, uint32_t o
     }
 }
 
-/* Partition privileges; every one of them is a set of registers below. */
-static uint32_t hv_privileges(uint32_t hv)
+/* Which bit of which leaf says so: of 4000_0003 (privileges EAX, EBX, features EDX) or of 4000_0004
+ * (recommendations EAX). What stands in several rows needs all of them. */
+static const struct HvBit {
+    uint32_t hv;
+    uint8_t leaf, reg, bit;
+} hv_bits[] = {
+    {HV_RUNTIME, 3, 0, 0}, {HV_TIME, 3, 0, 1},           {HV_SYNIC, 3, 0, 2},
+    {HV_STIMER, 3, 0, 3},  {HV_VAPIC, 3, 0, 4},          {HV_VPINDEX, 3, 0, 6},
+    {HV_RESET, 3, 0, 7},   {HV_TIME, 3, 0, 9},           {HV_FREQUENCIES, 3, 0, 11},
+    {HV_SYNIC, 3, 1, 4},   {HV_SYNIC, 3, 1, 5},          {HV_FREQUENCIES, 3, 3, 8},
+    {HV_CRASH, 3, 3, 10},  {HV_STIMER_DIRECT, 3, 3, 19}, {HV_TLBFLUSH, 4, 0, 2},
+    {HV_VAPIC, 4, 0, 3},   {HV_RELAXED, 4, 0, 5},        {HV_IPI, 4, 0, 10},
+};
+
+static void hv_flags(uint32_t hv, uint8_t leaf, uint32_t out[4])
 {
-    return 1 << 5 | (hv & HV_RUNTIME ? 1 << 0 : 0) | (hv & HV_TIME ? 1 << 1 | 1 << 9 : 0) |
-           (hv & HV_VAPIC ? 1 << 4 : 0) | (hv & HV_VPINDEX ? 1 << 6 : 0) |
-           (hv & HV_RESET ? 1 << 7 : 0) | (hv & HV_FREQUENCIES ? 1 << 11 : 0);
+    for (unsigned i = 0; i < G_N_ELEMENTS(hv_bits); i++) {
+        if (hv & hv_bits[i].hv && hv_bits[i].leaf == leaf) {
+            out[hv_bits[i].reg] |= 1u << hv_bits[i].bit;
+        }
+    }
+}
+
+uint32_t pv_hv_offered(const uint32_t privileges[4], const uint32_t recommendations[4])
+{
+    uint32_t hv = HV_ALL;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(hv_bits); i++) {
+        const uint32_t *leaf = hv_bits[i].leaf == 3 ? privileges : recommendations;
+
+        if (!(leaf[hv_bits[i].reg] >> hv_bits[i].bit & 1)) {
+            hv &= ~hv_bits[i].hv;
+        }
+    }
+    return hv;
+}
+
+const char *pv_hv_name(uint32_t bit)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(hv_names); i++) {
+        if (hv_names[i].bit == bit) {
+            return hv_names[i].name;
+        }
+    }
+    return NULL;
+}
+
+bool pv_hv_check(uint32_t hv, uint32_t offered, Error **err)
+{
+    static const uint32_t needs[][2] = {
+        {HV_SYNIC, HV_VPINDEX},        {HV_STIMER, HV_SYNIC},     {HV_STIMER, HV_TIME},
+        {HV_STIMER_DIRECT, HV_STIMER}, {HV_TLBFLUSH, HV_VPINDEX}, {HV_IPI, HV_VPINDEX},
+    };
+    uint32_t lacking = hv & ~offered;
+
+    if (lacking) {
+        error_set(err, "%s is not offered by this engine", pv_hv_name(lacking & -lacking));
+        return error_hint(err, lacking & ~HV_SOFT ? "a kernel with KVM may have it: -accel kvm"
+                                                  : "leave it out, or use -accel tcg");
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(needs); i++) {
+        if (hv & needs[i][0] && !(hv & needs[i][1])) {
+            return error_set(err, "%s needs %s", pv_hv_name(needs[i][0]), pv_hv_name(needs[i][1]));
+        }
+    }
+    return true;
 }
 
 static void hv_leaf(const CpuModel *m, uint32_t leaf, uint32_t out[4])
 {
-    enum { BUILD = 14393, MAJOR = 10, MAX_VPS = 255 };
+    enum { BUILD = 14393, MAJOR = 10, MAX_VPS = 255, MAY_CALL = 1 << 5, ANY_PROCESSORS = 1 << 11 };
 
     switch (leaf) {
     case 0:
@@ -107,12 +167,13 @@ static void hv_leaf(const CpuModel *m, uint32_t leaf, uint32_t out[4])
         words(out, BUILD, MAJOR << 16, 0, 0);
         break;
     case 3:
-        words(out, hv_privileges(m->hv), 0, 0,
-              (m->hv & HV_FREQUENCIES ? 1 << 8 : 0) | (m->hv & HV_CRASH ? 1 << 10 : 0));
+        words(out, MAY_CALL, 0, 0, 0);
+        hv_flags(m->hv, 3, out);
         break;
     case 4:
-        words(out, (m->hv & HV_VAPIC ? 1 << 3 : 0) | (m->hv & HV_RELAXED ? 1 << 5 : 0),
+        words(out, m->hv & (HV_TLBFLUSH | HV_IPI) ? ANY_PROCESSORS : 0,
               m->hv & HV_SPINLOCKS ? m->hv_spinlocks : ~0u, 0, 0);
+        hv_flags(m->hv, 4, out);
         break;
     case 5:
         words(out, MAX_VPS, MAX_VPS, 0, 0);

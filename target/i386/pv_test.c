@@ -52,9 +52,41 @@ TEST(
     pv_cpuid(&m, 0x40000004, out);
     check(out[0], 1 << 5);
     check(out[1], 0x1fff);
-    check(model_parse("max,hv-synic", &m, &err), false);
-    check_str(error_text(err), "hv-synic is not offered here");
+    check(model_parse("max,hv-evmcs", &m, &err), false);
+    check_str(error_text(err), "hv-evmcs is not offered here");
     error_free(err);
+}
+
+TEST("pv: what only a kernel serves is refused by name by the software engine, and needs its base")
+{
+    const CpuOffer kernel = {.hv = HV_ALL};
+    CpuModel m = {0};
+    Error *err = NULL;
+    uint32_t out[4] = {0};
+
+    check(model_parse("max,hv-vpindex,hv-synic", &m, &err), false);
+    check_str(error_text(err), "hv-synic is not offered by this engine");
+    error_free(err);
+    err = NULL;
+    check(model_resolve("max,hv-synic", &kernel, &m, &err), false);
+    check_str(error_text(err), "hv-synic needs hv-vpindex");
+    error_free(err);
+    check(model_resolve("max,hv-vpindex,hv-synic,hv-ipi", &kernel, &m, NULL), true);
+    pv_cpuid(&m, 0x40000003, out);
+    check(out[0], 1 << 2 | 1 << 5 | 1 << 6);
+    pv_cpuid(&m, 0x40000004, out);
+    check(out[0], 1 << 10 | 1 << 11);
+}
+
+TEST("pv: a kernel offers an enlightenment when it shows all of its bits")
+{
+    uint32_t privileges[4] = {1 << 1 | 1 << 2 | 1 << 6}, none[4] = {0};
+
+    check(pv_hv_offered(none, none), HV_SPINLOCKS);
+    check(pv_hv_offered(privileges, none), HV_SPINLOCKS | HV_VPINDEX);
+    privileges[0] |= 1 << 9;
+    privileges[1] |= 1 << 4 | 1 << 5;
+    check(pv_hv_offered(privileges, none), HV_SPINLOCKS | HV_VPINDEX | HV_TIME | HV_SYNIC);
 }
 
 static Vcpu *cpu_of(Machine *m, const char *text)

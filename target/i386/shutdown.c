@@ -105,10 +105,11 @@ char *cpu_registers(const X86State *s)
     return g_string_free(out, FALSE);
 }
 
-static void add_instruction(GString *out, Cpu *c)
+static void add_instruction(GString *out, Vcpu *cpu)
 {
+    const Cpu *c = cpu_rt(cpu);
     uint8_t bytes[15];
-    unsigned n = cpu_peek(c->vcpu, c->s.seg[SEG_CS].base + c->s.rip, bytes, sizeof bytes);
+    unsigned n = cpu_peek(cpu, c->s.seg[SEG_CS].base + c->s.rip, bytes, sizeof bytes);
     g_autofree char *text = disassemble(c->code_size, bytes, n, c->s.rip);
 
     g_string_append_printf(out, "the instruction there: %s\n", n ? text : "not in memory");
@@ -121,15 +122,15 @@ void shutdown_report(Vcpu *cpu)
     g_autofree char *registers = cpu_registers(&c->s);
     unsigned first = c->last_count > LAST_EXCEPTIONS ? c->last_count - LAST_EXCEPTIONS : 0;
 
-    g_string_append_printf(out, "cpu%u: triple fault. The last exceptions, oldest first:\n",
-                           cpu->id);
+    g_string_append_printf(out, "cpu%u: triple fault%s\n", cpu->id,
+                           c->last_count ? ". The last exceptions, oldest first:" : "");
     for (unsigned i = first; i < c->last_count; i++) {
         exception_describe(out, &c->last[i % LAST_EXCEPTIONS]);
     }
     if (c->why[0]) {
         g_string_append_printf(out, "what was wrong: %s\n", c->why);
     }
-    add_instruction(out, c);
+    add_instruction(out, cpu);
     g_string_append(out, registers);
     log_printf("%s", out->str);
 }

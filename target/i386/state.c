@@ -95,6 +95,11 @@ const StateField x86_state_fields[] = {
     STATE(X86State, hv_tsc),
     STATE(X86State, hv_assist),
     STATE(X86State, hv_crash),
+    STATE(X86State, hv_scontrol),
+    STATE(X86State, hv_siefp),
+    STATE(X86State, hv_simp),
+    STATE(X86State, hv_sint),
+    STATE_2D(X86State, hv_stimer),
     STATE_STRUCT(X86State, fpu, X86Fpu, fpu_fields),
     STATE_END,
 };

@@ -141,7 +141,7 @@ typedef struct X86Fpu {
     uint64_t xstate_bv, xinuse; /* components modified since INIT (XSAVE header; XGETBV 1) */
 } X86Fpu;
 
-enum { MTRR_VARIABLE = 8, MTRR_FIXED = 11, MCE_BANKS = 10 };
+enum { MTRR_VARIABLE = 8, MTRR_FIXED = 11, MCE_BANKS = 10, HV_SINTS = 16, HV_STIMERS = 4 };
 
 typedef struct X86State {
     /* X86_GPR */
@@ -180,6 +180,8 @@ typedef struct X86State {
     uint64_t mcg_status, mcg_ctl, mce[MCE_BANKS][4];
     uint64_t pv[8]; /* KVM's: 0x4b564d00 to 0x4b564d07 */
     uint64_t hv_os, hv_hypercall, hv_tsc, hv_assist, hv_crash[5]; /* Hyper-V's: pv.c */
+    uint64_t hv_scontrol, hv_siefp, hv_simp, hv_sint[HV_SINTS];   /* ... served by kernels only */
+    uint64_t hv_stimer[HV_STIMERS][2];                            /* configuration, count       */
 
     X86Fpu fpu; /* X86_FPU; stale while the engine has it in the host's registers */
 } X86State;
@@ -195,6 +197,12 @@ enum {
     X86_LAPIC = 64,
     X86_ALL = 127,
 };
+
+/* Is it one of the paravirtual registers (pv.c)? */
+static inline bool x86_pv_msr(uint32_t index)
+{
+    return index == 0x11 || index == 0x12 || index >> 8 == 0x4b564d || index - 0x40000000 < 0x200;
+}
 
 static inline unsigned x86_cpl(const X86State *s)
 {

@@ -24,6 +24,8 @@ sys.path.insert(0, os.path.join(TOP, 'tests/gdb'))
 import session  # noqa: E402
 QEMU = 'qemu-system-x86_64'
 GDB_LIMIT, PAUSE = 120, 8 # seconds
+HYPERV = ('hv-relaxed,hv-vapic,hv-time,hv-vpindex,hv-runtime,hv-frequencies,hv-reset,hv-synic,hv-stimer,'
+          'hv-stimer-direct,hv-tlbflush,hv-ipi')
 FIRMWARE = ['/usr/share/seabios/bios-256k.bin']
 INIT = r'''#!/bin/sh
 /bin/busybox --install -s /bin
@@ -270,6 +272,20 @@ def resets(outer):
     off(outer)
 
 
+def hyperv(outer):
+    """Linux finds Hyper-V's enlightenments, those among them that only the kernel serves, and works with them."""
+    boot(outer, f'-smp 2 -cpu max,-xsave,{HYPERV}')
+    said = outer.run('dmesg | grep -i hyper-v')
+    check('Hypervisor detected: Microsoft Hyper-V' in said, True, f'that it finds Hyper-V: {said}')
+    check('hyperv_clocksource' in outer.run('cat /sys/devices/system/clocksource/*/available_clocksource'), True,
+          'that its clock can be had')
+    check(outer.run('nested-work 3').splitlines()[-1], 'work done', 'the end of the work')
+    said = monitor(outer, 'stop', 'x_accel tcg', 'cont')[1]
+    check('hv-synic is not offered by this engine' in said, True, f'why it cannot leave KVM: {said!r}')
+    check(outer.run('nested-work 1').splitlines()[-1], 'work done', 'the end of the work')
+    off(outer)
+
+
 def engine_refuses(outer):
     """A CPU with a feature that the other engine lacks stays where it is; the feature is named."""
     outer.send('rhea -accel kvm -S -cpu max,+3dnowext -m 64 -display none -serial none -monitor stdio\n')
@@ -312,7 +328,7 @@ def small_guests(outer):
     check(' 0 failed' in said, True, f'its end in {said!r}')
 
 
-TESTS = [small_guests, engine_changes, engine_refuses, gdb_session, linux_one, linux_two, nmi, pause, resets, with_avx]
+TESTS = [small_guests, engine_changes, engine_refuses, gdb_session, linux_one, linux_two, hyperv, nmi, pause, resets, with_avx]
 
 
 def with_sector(binary, folder, smp):

@@ -105,6 +105,14 @@ guest pause
         movl    %edx, 0x700c
         done    pause
 
+/* No interrupt table, and an undefined instruction. */
+guest triple
+        lidtl   %cs:0x1000 + 1f - guest_triple
+        ud2
+1:      .word   0
+        .long   0
+        done    triple
+
 /* Tells a step and waits. */
 guest wait
         step    1

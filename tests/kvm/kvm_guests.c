@@ -32,7 +32,7 @@ typedef struct Rig {
     MachineHook hook;
     char letters[8];
     unsigned letter_count;
-    int fd, calls;
+    int fd, calls, resets;
     MachineState stood; /* the state in which it was last seen not running */
     int64_t host_ns[2], kvm_ns[2];
     void (*step)(struct Rig *r, unsigned n); /* on the vCPU's thread */
@@ -79,6 +79,10 @@ static void heard(Object *obj, MachineNews news)
     Rig *r = CAST(Owner, obj)->rig;
     MachineState state = machine_state(r->m);
 
+    r->resets += news == MACHINE_WAS_RESET;
+    if (news == MACHINE_WAS_RESET) {
+        machine_request_shutdown(r->m, SHUTDOWN_QUIT);
+    }
     if (news == MACHINE_STATE_CHANGED && state != MACHINE_RUNNING && state != MACHINE_SHUTDOWN) {
         r->stood = state;
         if (r->stopped) {
@@ -339,6 +343,18 @@ TEST("kvm guest: an SMI runs the handler at 0x38000 and comes back; without SMM 
     if (r.a->no_smm) {
         printf("skip kvm guest: SMI: this host's KVM has no system management mode\n");
     }
+    rig_free(&r);
+}
+
+TEST("kvm guest: a triple fault is told, and resets the machine")
+{
+    Rig r;
+
+    rig_init(&r, NULL, NULL);
+    RUN(&r, triple);
+    check(r.resets, 1);
+    check(r.cpu->state->rip, 0xfff0);
+    check(r.cpu->state->seg[SEG_CS].base, 0xffff0000);
     rig_free(&r);
 }
 

@@ -261,6 +261,24 @@ static void reset_events(X86State *s, bool bsp)
     s->dr6_pending = 0;
 }
 
+static void reset_paravirtual(X86State *s)
+{
+    for (unsigned n = 0; n < sizeof s->pv / sizeof s->pv[0]; n++) {
+        s->pv[n] = 0;
+    }
+    for (unsigned n = 0; n < sizeof s->hv_crash / sizeof s->hv_crash[0]; n++) {
+        s->hv_crash[n] = 0;
+    }
+    for (unsigned n = 0; n < HV_SINTS; n++) {
+        s->hv_sint[n] = 1 << 16; /* masked */
+    }
+    for (unsigned n = 0; n < HV_STIMERS; n++) {
+        s->hv_stimer[n][0] = s->hv_stimer[n][1] = 0;
+    }
+    s->hv_os = s->hv_hypercall = s->hv_tsc = s->hv_assist = 0;
+    s->hv_scontrol = s->hv_siefp = s->hv_simp = 0;
+}
+
 static void reset_msrs(X86State *s)
 {
     for (unsigned n = 0; n < MTRR_FIXED; n++) {
@@ -281,6 +299,7 @@ static void reset_msrs(X86State *s)
     s->mcg_ctl = ~0ull;
     s->pat = 0x0007040600070406;
     s->misc_enable = 0x1801; /* fast strings; no branch trace store, no PEBS */
+    reset_paravirtual(s);
     s->pkru = 0;
     s->xcr0 = 1;
 }

@@ -231,10 +231,7 @@ static bool is_apic(uint32_t index)
 
 static bool is_pv(const Cpu *c, uint32_t index)
 {
-    bool known = index == 0x11 || index == 0x12 || index >> 8 == 0x4b564d ||
-                 index - 0x40000000 < 0x200; /* pv.h: pv_is_msr() */
-
-    return known && c->host->pv_msr_read;
+    return x86_pv_msr(index) && c->host->pv_msr_read;
 }
 
 static _Noreturn void unknown(Cpu *c, const char *what, uint32_t index)
