@@ -239,14 +239,19 @@ static void differs(Lockstep *l, const Trans *t, const char *how)
 
 /* ---- comparing ---- */
 
+/* A unit that has run STI runs the next instruction, too, or leaves it to run_one(): the shadow is
+ * not told. */
 static bool arrived(Lockstep *l)
 {
-    uint64_t kept = l->first.s.rflags;
-    bool same;
+    X86State *s = &l->first.s;
+    uint64_t kept = s->rflags;
+    bool same, shadow = s->sti_shadow;
 
-    l->first.s.rflags = (kept & ~l->unknown) | (l->c->s.rflags & l->unknown);
-    same = !memcmp(&l->first.s, &l->c->s, offsetof(X86State, fpu));
-    l->first.s.rflags = kept;
+    s->rflags = (kept & ~l->unknown) | (l->c->s.rflags & l->unknown);
+    s->sti_shadow |= l->c->s.sti_shadow;
+    same = !memcmp(s, &l->c->s, offsetof(X86State, fpu));
+    s->rflags = kept;
+    s->sti_shadow = shadow;
     return same;
 }
 
@@ -417,7 +422,9 @@ static void run_next(Cpu *c, void *opaque)
     const InsnRow *row = insn_row(i);
     uint64_t written = surely_written(i) ? row->written : 0, undefined = row->undefined;
 
-    c->s.rflags &= ~(uint64_t)FLAG_RF; /* as the loop does, which a REP has asked for */
+    /* as the loop does, which a REP or STI has asked for */
+    c->s.rflags &= ~(uint64_t)FLAG_RF;
+    c->s.sti_shadow = c->s.ss_shadow = false;
     l->element = half_done(l, row);
     c->mode |= l->element ? MODE_STEP : 0;
     run_one(c);

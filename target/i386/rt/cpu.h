@@ -156,6 +156,9 @@ enum {
     MODE_64K = 1 << 20,   /* ES SS DS FS GS: readable, writable, 64 KB or more */
     MODE_PLAIN = 1 << 21, /* 64-bit code, or 32-bit code whose CS has no base and no limit */
     MODE_SEGMENTS = MODE_FLAT | 127 << 15, /* all that data segments decide about, and more */
+    MODE_INNER = 1 << 24,                  /* CPL is 1 or 2 */
+    MODE_SMAP = 1 << 25,                   /* CR4.SMAP      */
+    MODE_PKE = 1 << 26,                    /* CR4.PKE       */
 };
 
 /* Where rips lead in translated code, for each view; see target/i386/translate. A tag is minus the
@@ -166,6 +169,9 @@ enum { JUMP_SLOTS = 4096, JUMP_SHIFT = 3, JUMP_VIEWS = VIEW_SLOW };
 enum { JUMP_MASK = (JUMP_SLOTS - 1) << JUMP_SHIFT };
 
 enum { SHARE_SLOTS = 6 };
+
+/* Cpu.flags_but: all flags but one, for translated code that changes it. */
+enum { FLAG_BUT_IF, FLAG_BUT_DF, FLAG_BUT_AC };
 
 typedef struct JumpTable {
     uint64_t tag[JUMP_SLOTS];
@@ -247,6 +253,7 @@ typedef struct Cpu {
     struct Cpu *self;
     uint64_t code_generation; /* of the cache, which the jump tables hold                */
     uint64_t page_rip;        /* rip of the first byte of the page that runs             */
+    uint64_t flags_but[3], flags_arith, flags_pushed; /* constants: masks of EFLAGS, FLAG_BUT_ */
     uint64_t jump_mask, jump_slot, pushed, x87_offset; /* of the instruction that runs   */
     uint64_t share[SHARE_SLOTS]; /* addends of pages that accesses in work share         */
     uint32_t exit_site;       /* where the branch is that left, in the cache             */

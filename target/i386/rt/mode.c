@@ -122,12 +122,19 @@ static uint32_t wide_mode(const Cpu *c)
                                                                                     : 0);
 }
 
+static uint32_t level_mode(const Cpu *c)
+{
+    return c->cpl == 3 ? MODE_USER : c->cpl ? MODE_INNER : 0;
+}
+
 static uint32_t mode_key(const Cpu *c)
 {
     uint32_t mode = c->code_size;
     bool pe = c->s.cr0 & CR0_PE, v86 = pe && c->s.rflags & FLAG_VM;
 
-    mode |= c->cpl == 3 ? MODE_USER : 0;
+    mode |= level_mode(c);
+    mode |= c->s.cr4 & CR4_SMAP ? MODE_SMAP : 0;
+    mode |= c->s.cr4 & CR4_PKE ? MODE_PKE : 0;
     mode |= c->flat ? MODE_FLAT : 0;
     mode |= (c->stack_size == 8 ? 2 : c->stack_size == 4 ? 1 : 0) << MODE_STACK_SHIFT;
     mode |= v86 ? MODE_V86 : pe ? MODE_PE : 0;
@@ -192,8 +199,8 @@ void cpu_level_changed(Cpu *c)
     c->cpl = cpl;
     c->view = cpl == 3 ? VIEW_USER : open ? VIEW_KERNEL : VIEW_KERNEL_SMAP;
     c->tlb = &c->tlb_view[c->view];
-    c->mode = (c->mode & ~(uint32_t)(MODE_USER | MODE_VIEW | MODE_STEP)) |
-              (cpl == 3 ? MODE_USER : 0) | (uint32_t)c->view << MODE_VIEW_SHIFT;
+    c->mode = (c->mode & ~(uint32_t)(MODE_USER | MODE_INNER | MODE_VIEW | MODE_STEP)) |
+              level_mode(c) | (uint32_t)c->view << MODE_VIEW_SHIFT;
     c->block_break = true;
 }
 

@@ -243,7 +243,7 @@ static _Noreturn void unknown(Cpu *c, const char *what, uint32_t index)
 
 static uint64_t msr_read(Cpu *c, uint32_t index)
 {
-    const MsrRow *row = row_find(c, index);
+    const MsrRow *row;
     uint64_t value = 0, valid, *bank;
 
     if (is_apic(index)) {
@@ -262,6 +262,7 @@ static uint64_t msr_read(Cpu *c, uint32_t index)
     if (bank) {
         return *bank;
     }
+    row = row_find(c, index);
     if (!row) {
         unknown(c, "read of model-specific register", index);
     }
@@ -380,7 +381,7 @@ static void row_write(Cpu *c, const MsrRow *row, uint64_t value)
 
 static void msr_write(Cpu *c, uint32_t index, uint64_t value)
 {
-    const MsrRow *row = row_find(c, index);
+    const MsrRow *row;
     uint64_t valid, *bank;
 
     if (is_apic(index)) {
@@ -404,6 +405,7 @@ static void msr_write(Cpu *c, uint32_t index, uint64_t value)
         *bank = value;
         return;
     }
+    row = row_find(c, index);
     if (!row) {
         unknown(c, "write to model-specific register", index);
     }

@@ -372,6 +372,11 @@ void rt_init(Cpu *c, void *arena, size_t arena_bytes)
     c->self = c;
     c->unit_max = UNIT_MAX;
     c->jump_mask = JUMP_MASK;
+    c->flags_but[FLAG_BUT_IF] = ~(uint64_t)FLAG_IF;
+    c->flags_but[FLAG_BUT_DF] = ~(uint64_t)FLAG_DF;
+    c->flags_but[FLAG_BUT_AC] = ~(uint64_t)FLAG_AC;
+    c->flags_arith = FLAGS_ARITH;
+    c->flags_pushed = ~(uint64_t)(FLAGS_ARITH | FLAG_VM | FLAG_RF);
     c->fpu_away = !c->fpu_live;
     cpu_attended(c);
     block_init(c, arena, arena_bytes);

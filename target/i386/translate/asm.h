@@ -332,6 +332,15 @@ static inline void pext_gs(Emit *e, unsigned to, unsigned from, uint32_t mask)
     put_modrm_gs(e, to, mask);
 }
 
+/* pdep to, from, gs:[mask] (BMI2) */
+static inline void pdep_gs(Emit *e, unsigned to, unsigned from, uint32_t mask)
+{
+    put8(e, 0x65);
+    put_vex2(e, to, 0, 0, from, 3);
+    put8(e, 0xf5);
+    put_modrm_gs(e, to, mask);
+}
+
 /* shrx to, from, count (BMI2) */
 static inline void shrx(Emit *e, unsigned to, unsigned from, unsigned count)
 {

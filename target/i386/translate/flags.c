@@ -66,6 +66,12 @@ static bool writes_first_only(const Insn *i)
     case OP_PUSH:
     case OP_PUSH_SEG:
     case OP_POP:
+    case OP_CLI:
+    case OP_STI:
+    case OP_CLD:
+    case OP_STD:
+    case OP_SWAPGS:
+    case OP_MOV_CR:
         return true;
     default:
         return insn_row(i)->fpu > ROW_FPU_WAIT && !(insn_row(i)->written & FLAGS_ARITH) &&

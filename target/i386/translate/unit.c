@@ -263,6 +263,10 @@ static bool emit_insn(Unit *u)
         recipe_follow(u);
         return !ends;
     }
+    if (emit_system(u, &ends)) {
+        recipe_follow(u);
+        return !ends;
+    }
     ends = insn_row(i)->attr & (ROW_BRANCH | ROW_SERIAL);
     if (!ends && (emit_stack(u) || emit_copy(u))) {
         recipe_follow(u);

@@ -222,6 +222,8 @@ static inline unsigned width(const Unit *u)
 }
 void mov_width(Unit *u, unsigned to, unsigned from);
 bool does_nothing(const Insn *i);
+/* system.c: false: not this one; *ends: the unit ends here */
+bool emit_system(Unit *u, bool *ends);
 /* flow.c: true: it was a branch, and emitted. */
 bool emit_branch(Unit *u, bool *ends);
 void emit_link(Unit *u, int32_t at);      /* to a place in the page */
