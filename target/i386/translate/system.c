@@ -103,7 +103,7 @@ static void emit_go_view(Unit *u, View view)
     u->view = before;
 }
 
-static bool emit_access(Unit *u, bool lift, bool *ends)
+static bool emit_smap(Unit *u, bool lift, bool *ends)
 {
     View view = !lift && u->mode & MODE_SMAP ? VIEW_KERNEL_SMAP : VIEW_KERNEL;
 
@@ -215,7 +215,7 @@ bool emit_system(Unit *u, bool *ends)
         return emit_direction(u, i->op == OP_STD);
     case OP_STAC:
     case OP_CLAC:
-        return emit_access(u, i->op == OP_STAC, ends);
+        return emit_smap(u, i->op == OP_STAC, ends);
     case OP_PUSHF:
         return emit_pushf(u, i);
     case OP_SWAPGS:

@@ -264,6 +264,7 @@ static bool emit_insn(Unit *u)
         return !ends;
     }
     if (emit_system(u, &ends)) {
+        share_drop(u);
         recipe_follow(u);
         return !ends;
     }
