@@ -184,6 +184,16 @@ void interp_segments(Interp *t, bool based, uint64_t odd)
     t->odd = odd;
 }
 
+void interp_stir(Interp *t, uint64_t seed)
+{
+    t->c->stir = seed;
+}
+
+void interp_kick(Interp *t)
+{
+    cpu_kick(t->c);
+}
+
 void interp_free(Interp *t)
 {
     fpu_host_detach(t->c);
@@ -335,6 +345,7 @@ void interp_run(Interp *t, CodeSize code, const CpuRegs *regs, Outcome *out)
     for (unsigned n = 0; n < RETURNS_MAX; n++) {
         RtExit why = rt_run(c);
 
+        cpu_attended(c);
         c->debug_hit.reason = DEBUG_NONE;
         if (why == RT_SHUTDOWN || why == RT_HALT) {
             break;

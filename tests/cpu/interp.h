@@ -28,9 +28,15 @@ void interp_code_written(Interp *t, uint64_t linear, unsigned bytes);
 /* Runs from regs until the first exception. */
 void interp_run(Interp *t, CodeSize code, const CpuRegs *regs, Outcome *out);
 
-/* At which level: 3 unless it is changed to 0. */
 /* Programs outside 64-bit code from now on: based: 32-bit segments begin at the areas they are for;
  * odd: not 0: some segments have limits, grow down, may not be written, or are not there. */
 void interp_segments(Interp *t, bool based, uint64_t odd);
 
+/* The translator: random flushes and random units from now on, see stir(). */
+void interp_stir(Interp *t, uint64_t seed);
+
+/* Somebody wants the CPU: from any thread. It goes on at once. */
+void interp_kick(Interp *t);
+
+/* At which level: 3 unless it is changed to 0. */
 void interp_level(Interp *t, unsigned cpl);

@@ -6,13 +6,18 @@
  * its instructions in turn. A difference prints the program, cut down to what it needs. Options:
  * --programs N, --seed N, --only SEED (that program alone),
  * --code 16|32|64, --level 0|3, --blocks (the interpreter as it runs
- * instead of the translator), --verbose.
+ * instead of the translator), --stir SEED (the translator's code, TLB and units are flushed and
+ * split at random), --kick (another thread wants the CPU and sends signals all the time),
+ * --verbose.
  */
 #include "target/i386/decode/table.h"
 #include "target/i386/disas.h"
 #include "target/i386/state.h"
 #include "tests/cpu/programs.h"
 
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +26,11 @@
 typedef struct Run {
     uint64_t seed, only;
     unsigned programs, code, level;
-    bool verbose, failed;
+    bool verbose, failed, kick;
+    uint64_t stir;
     Engine engine;
+    pthread_t runner;
+    _Atomic bool done;
     Interp *side[2];
     Outcome out[2];
     Program program;
@@ -225,6 +233,44 @@ static void run_code(Run *t, CodeSize code, unsigned level, const char *name)
     t->failed |= t->differ;
 }
 
+/* ---- somebody who wants the CPU at any moment ---- */
+
+static void on_signal(int number)
+{
+}
+
+static void *kick(void *opaque)
+{
+    Run *t = opaque;
+    Random r = {t->seed};
+
+    while (!t->done) {
+        for (unsigned n = random_below(&r, 1u << random_below(&r, 12)); n; n--) {
+            __builtin_ia32_pause();
+        }
+        interp_kick(t->side[1]);
+        if (random_below(&r, 8) == 0) {
+            pthread_kill(t->runner, SIGUSR1);
+        }
+    }
+    return NULL;
+}
+
+static void kick_begin(Run *t, pthread_t *thread)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    sigaction(SIGUSR1, &action, NULL);
+    t->runner = pthread_self();
+    pthread_create(thread, NULL, kick, t);
+}
+
+static void kick_end(Run *t, pthread_t thread)
+{
+    t->done = true;
+    pthread_join(thread, NULL);
+}
+
 static bool options(Run *t, int argc, char **argv)
 {
     for (int n = 1; n < argc; n++) {
@@ -232,6 +278,10 @@ static bool options(Run *t, int argc, char **argv)
 
         if (!strcmp(argv[n], "--verbose")) {
             t->verbose = true;
+        } else if (!strcmp(argv[n], "--kick")) {
+            t->kick = true;
+        } else if (!strcmp(argv[n], "--stir")) {
+            t->stir = strtoull(value, NULL, 0), n++;
         } else if (!strcmp(argv[n], "--blocks")) {
             t->engine = ENGINE_BLOCKS;
         } else if (!strcmp(argv[n], "--programs")) {
@@ -256,6 +306,7 @@ int main(int argc, char **argv)
 {
     static const char *const names[] = {"16", "32", "64"};
     Run *t = calloc(1, sizeof(*t));
+    pthread_t kicker;
     bool failed;
 
     t->programs = 60;
@@ -267,6 +318,10 @@ int main(int argc, char **argv)
     }
     t->side[0] = interp_new(ENGINE_STEPS);
     t->side[1] = interp_new(t->engine);
+    interp_stir(t->side[1], t->stir);
+    if (t->kick) {
+        kick_begin(t, &kicker);
+    }
     for (CodeSize code = CODE_16; code <= CODE_64; code++) {
         for (unsigned level = 0; level <= 3; level += 3) {
             if ((!t->code || t->code == 16u << code) && (t->level == 1 || t->level == level)) {
@@ -275,6 +330,9 @@ int main(int argc, char **argv)
         }
     }
     failed = t->failed;
+    if (t->kick) {
+        kick_end(t, kicker);
+    }
     interp_free(t->side[0]);
     interp_free(t->side[1]);
     free(t);

@@ -333,6 +333,64 @@ static void put_group(Maker *m)
     }
 }
 
+/* Pushes and pops one behind the other, now and then over an end of the stack. */
+static void put_stack_run(Maker *m)
+{
+    unsigned members = 3 + random_below(m->r, 8);
+
+    if (one_in(m, 3)) {
+        uint32_t at = one_in(m, 2) ? STACK_BASE : STACK_BASE + STACK_BYTES;
+
+        put_pointer(m, RSP, at - 24 + random_below(m->r, 48), STACK_BASE);
+    }
+    while (members--) {
+        unsigned kind = random_below(m->r, 16), reg = random_below(m->r, 8);
+
+        if (one_in(m, 12)) {
+            put_byte(m, 0x66);
+        }
+        if (kind < 6) {
+            put_byte(m, 0x50 | reg); /* push reg */
+        } else if (kind < 12) {
+            put_byte(m, 0x58 | (reg == RSP ? 0 : reg)); /* pop reg */
+        } else if (kind < 13) {
+            put_byte(m, 0x6a); /* push imm8 */
+            put_byte(m, random_bits(m->r));
+        } else {
+            put_byte(m, kind & 1 ? 0xff : 0x8f); /* push or pop [rbx + disp8]; 16 bits: bp + di */
+            put_byte(m, kind & 1 ? 0x73 : 0x43);
+            put_byte(m, random_bits(m->r));
+        }
+    }
+}
+
+/* A repetition over a border of pages, over the end of the data, into a page that may not be
+ * written, or into one with code; up or down. */
+static void put_string_edge(Maker *m)
+{
+    static const uint8_t opcodes[] = {0xa4, 0xa5, 0xa6, 0xa7, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf};
+    static const uint32_t borders[] = {DATA_BASE + 0x1000, DATA_BASE + 0x1000,
+                                       DATA_BASE + DATA_BYTES, READ_BASE + 0x800};
+    bool down = one_in(m, 4), code = m->p->code != CODE_16 && !m->p->based && one_in(m, 6);
+    uint32_t to = code ? CODE_BASE + 0x40 : borders[random_below(m->r, 4)] - 60;
+
+    put_pointer(m, 6, borders[random_below(m->r, 4)] - random_below(m->r, 100), DATA_BASE);
+    put_pointer(m, 7, to + random_below(m->r, code ? 16 : 100), DATA_BASE);
+    put_byte(m, 0xb8 + 1);
+    put_number(m, random_below(m->r, code ? 12 : 90), address_bytes(m));
+    if (down) {
+        put_byte(m, 0xfd); /* std */
+    }
+    put_byte(m, one_in(m, 3) ? 0xf2 : 0xf3);
+    if (m->p->code == CODE_64 && one_in(m, 2)) {
+        put_byte(m, 0x48);
+    }
+    put_byte(m, opcodes[random_below(m->r, sizeof(opcodes))]);
+    if (down) {
+        put_byte(m, 0xfc);
+    }
+}
+
 static void put_exception(Maker *m, ProgramException what)
 {
     static const uint8_t divide[] = {0x31, 0xc9, 0xf7, 0xf1}, align[] = {0x0f, 0x28, 0x4b, 0x01};
@@ -379,7 +437,7 @@ static void put_exception(Maker *m, ProgramException what)
 
 static void put_item(Maker *m, unsigned item)
 {
-    switch (random_below(m->r, 24)) {
+    switch (random_below(m->r, 26)) {
     case 0:
     case 1:
     case 2:
@@ -405,6 +463,12 @@ static void put_item(Maker *m, unsigned item)
             break;
         }
         /* fall through */
+    case 9:
+        put_stack_run(m);
+        break;
+    case 10:
+        put_string_edge(m);
+        break;
     default:
         put_random(m);
     }
