@@ -5,12 +5,25 @@
 #include "softmmu/run/board.h"
 #include "softmmu/run/run.h"
 
+/* A property that only the software engine has. */
+static bool one_at_a_time(Machine *m)
+{
+    Accel *a = machine_accel(m);
+    Value v = {0};
+    bool is = a && prop_find(a->obj.class, "one-insn-per-tb", NULL) &&
+              prop_get(&a->obj, "one-insn-per-tb", &v, NULL) && v.flag;
+
+    value_clear(&v);
+    return is;
+}
+
 bool qmp_query_status(Machine *m, StatusInfo *ret, Error **err)
 {
     MachineState state = machine_state(m);
     int i = qapi_enum_find(&qapi_RunState, machine_state_name(state));
 
     ret->running = state == MACHINE_RUNNING;
+    ret->singlestep = one_at_a_time(m);
     ret->status = i < 0 ? RUN_STATE_INTERNAL_ERROR : (RunState)i;
     return true;
 }

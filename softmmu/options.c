@@ -119,6 +119,19 @@ static bool take_anyway(Plan *p, const Option *o, const char *arg, Error **err)
     return true;
 }
 
+/* An older spelling, or a short one, of a property of the engine: -global's words. */
+static bool take_as_global(Plan *p, const Option *o, const char *arg, Error **err)
+{
+    return take_global(p, o, o->what, err);
+}
+
+static bool take_singlestep(Plan *p, const Option *o, const char *arg, Error **err)
+{
+    g_printerr("%s: warning: -singlestep is the older spelling of -accel tcg,one-insn-per-tb=on\n",
+               g_get_prgname());
+    return take_as_global(p, o, arg, err);
+}
+
 /* what says what is missing */
 static bool take_later(Plan *p, const Option *o, const char *arg, Error **err)
 {
@@ -207,6 +220,10 @@ static const Option options[] = {
     {"s", NULL, "the same as -gdb tcp::1234", take_gdb, "tcp::1234"},
     {"d", "ITEM[,ITEM...]", "log these; '-d help' lists them", take_log_items},
     {"D", "FILE", "the log goes there (%d: process id) instead of stderr", take_log_file},
+    {"perfmap", NULL, "write /tmp/perf-PID.map, for perf to name translated code (-accel tcg,perfmap=on)", take_as_global,
+     "tcg-accel.perfmap=on"},
+    {"jitdump", NULL, "translated code for perf, bytes and all", take_later, "no jit-PID.dump is written (-perfmap names code)"},
+    {"singlestep", NULL, "the older spelling of -accel tcg,one-insn-per-tb=on", take_singlestep, "tcg-accel.one-insn-per-tb=on"},
     {"trace", "[enable=]PATTERN[,file=FILE]", "switch trace points on; '-trace help' lists them", take_trace},
     {"expansion", NULL, "print the command line in -machine, -object, -chardev and -device\n"
      "alone, and leave", take_switch, SWITCH(print)},

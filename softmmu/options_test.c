@@ -77,6 +77,15 @@ TEST("options: short forms expand to properties of the machine")
             "-machine pc,boot.order=cdn,rtc.base=utc,rtc.clock=vm\n");
 }
 
+TEST("options: -singlestep and -perfmap are properties of the software engine")
+{
+    expands("-M none -singlestep -perfmap",
+            "-machine none\n-global driver=tcg-accel,property=one-insn-per-tb,value=on\n"
+            "-global driver=tcg-accel,property=perfmap,value=on\n");
+    refused("-M none -jitdump",
+          "-jitdump: no jit-PID.dump is written (-perfmap names code) in this version");
+}
+
 TEST("options: devices, objects and globals are kept in order, in both syntaxes")
 {
     expands(

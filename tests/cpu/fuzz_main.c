@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * cpu-fuzz: random bytes run as code by the translator and the interpreter behind it, from random
- * states, in real, protected, long and virtual-8086 mode, at levels 0 and 3, with random stack
- * pointers, tables full of gates into more random bytes, and page tables that the code may write.
+ * states, in real, protected (code and stacks of 16 and 32 bits), long, compatibility and
+ * virtual-8086 mode, at levels 0 and 3, with random stack pointers, tables full of gates into more
+ * random bytes, and page tables that the code may write; in every other round TLB and translated
+ * code are flushed and split at random, too (x-stir).
  * Nothing is compared: the process must live. Options: --seconds N, --seed N (of the first round),
  * --rounds N (then the end, whatever the time).
  *
  * Rounds run in children, so that one that kills its process is known by its seed. Each lasts until
- * it halts, shuts down, or a timer of a few milliseconds kicks the CPU; a child that does not
- * answer to the kick fails, too.
+ * it halts, shuts down, or a timer of a few milliseconds of CPU time kicks the CPU; a child that
+ * does not answer to the kick fails, too. SAME_CPU rounds use one CPU and code cache one after the
+ * other, each from the state as after reset; the seed that is told is that of the first of them.
  */
 #include "tests/lib/barecpu.h"
 
@@ -21,7 +24,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, ROUND_MS = 2, STUCK_SECONDS = 60, TABLE = 0x4000, CODE_SPAN = 0x4000 };
+enum {
+    BATCH = 256,
+    SAME_CPU = 16,
+    ROUND_MS = 2,
+    STUCK_SECONDS = 60,
+    TABLES_BYTES = 0x4000,
+    TABLE = 0x4000,
+    CODE_SPAN = 0x4000
+};
 
 typedef struct Shared {
     volatile uint64_t seed, rounds, retired, entries;
@@ -125,6 +136,19 @@ static void virtual_8086(BareCpu *b)
     s->rip &= 0xffff;
 }
 
+/* 16-bit protected mode; compatibility mode. */
+static void narrow(uint64_t *r, X86State *s, CodeSize code)
+{
+    s->seg[SEG_CS].attr &= ~(code == CODE_64 ? ATTR_L : ATTR_DB);
+    if (one_in(r, 2)) {
+        s->seg[SEG_SS].attr &= ~ATTR_DB;
+    }
+    if (code == CODE_64) {
+        s->seg[SEG_CS].attr |= ATTR_G | (one_in(r, 2) ? ATTR_DB : 0);
+        s->seg[SEG_CS].limit = ~0u;
+    }
+}
+
 static void random_state(uint64_t *r, BareCpu *b, CodeSize code)
 {
     X86State *s = &b->c->s;
@@ -146,6 +170,9 @@ static void random_state(uint64_t *r, BareCpu *b, CodeSize code)
         level_three(b);
     } else if (code == CODE_32 && one_in(r, 4)) {
         virtual_8086(b);
+    }
+    if (code != CODE_16 && !(s->rflags & FLAG_VM) && one_in(r, 4)) {
+        narrow(r, s, code);
     }
     for (unsigned n = 0; code == CODE_32 && n < SEG_LDTR && one_in(r, 6); n++) { /* not flat */
         s->seg[n].limit = next(r) & 0xfffff;
@@ -184,31 +211,59 @@ static void one_round(BareCpu *b, CodeSize code, uint64_t seed, timer_t timer)
     }
     fill_gates(&r, b, code);
     random_state(&r, b, code);
+    b->c->stir = seed & 1 ? seed << 32 | 1 : 0;
     rt_state_loaded(b->c);
     cpu_attended(b->c);
     timer_settime(timer, 0, &soon, NULL);
     run(b);
 }
 
-/* Each round on a CPU as after reset. */
+/* Its timer's thread may still be about to kick it, so it is left to the child's end. */
+typedef struct Used {
+    BareCpu *b;
+    CodeSize code;
+    X86State s;
+    uint8_t tables[TABLES_BYTES];
+    timer_t timer;
+} Used;
+
+static void used_new(Used *u, CodeSize code)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = kick};
+
+    u->b = bare_new(code);
+    u->code = code;
+    u->s = u->b->c->s;
+    memcpy(u->tables, u->b->ram + BARE_TABLES, TABLES_BYTES);
+    event.sigev_value.sival_ptr = u->b->c;
+    timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &u->timer);
+}
+
+static void used_again(Used *u)
+{
+    rt_reset(u->b->c, false, true);
+    u->b->c->s = u->s;
+    memcpy(u->b->ram + BARE_TABLES, u->tables, TABLES_BYTES);
+}
+
 static void batch(Shared *shared, uint64_t seed, unsigned rounds)
 {
-    for (unsigned n = 0; n < rounds; n++) {
-        CodeSize code = (seed + n) % 3;
-        BareCpu *b = bare_new(code);
-        struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = kick};
-        timer_t timer;
+    static Used u;
 
-        event.sigev_value.sival_ptr = b->c;
-        timer_create(CLOCK_MONOTONIC, &event, &timer);
-        shared->seed = seed + n;
+    for (unsigned n = 0; n < rounds; n++) {
+        if (n % SAME_CPU == 0) {
+            used_new(&u, (seed + n) / SAME_CPU % 3);
+            shared->seed = seed + n;
+        }
         alarm(STUCK_SECONDS);
-        one_round(b, code, seed + n, timer);
+        used_again(&u);
+        one_round(u.b, u.code, seed + n, u.timer);
         shared->rounds++;
-        shared->retired += b->c->retired;
-        shared->entries += b->c->entries;
-        timer_delete(timer); /* its thread may still be about to kick, so the CPU is left to the
-                                child's end */
+        if ((n + 1) % SAME_CPU == 0 || n + 1 == rounds) {
+            timer_delete(u.timer);
+            shared->retired += u.b->c->retired;
+            shared->entries += u.b->c->entries;
+        }
     }
 }
 
@@ -223,7 +278,7 @@ static bool run_batch(Shared *shared, uint64_t seed, unsigned rounds)
     }
     waitpid(child, &status, 0);
     if (status) {
-        printf("FAIL fuzz: seed %llu ends the process with signal %d\n",
+        printf("FAIL fuzz: one of the rounds from seed %llu on ends the process with signal %d\n",
                (unsigned long long)shared->seed, WTERMSIG(status));
         fflush(stdout);
     }
@@ -250,7 +305,7 @@ int main(int argc, char **argv)
         uint64_t left = rounds - shared->rounds;
 
         failures += !run_batch(shared, seed, left < BATCH ? (unsigned)left : BATCH);
-        seed = shared->seed + 1;
+        seed = shared->seed + SAME_CPU;
     }
     printf("%s fuzz: %llu rounds of random code, %llu instructions interpreted, %llu times "
            "translated code was entered\n",

@@ -365,16 +365,21 @@ static void put_stack_run(Maker *m)
 }
 
 /* A repetition over a border of pages, over the end of the data, into a page that may not be
- * written, or into one with code; up or down. */
+ * written, or into one with code; up or down. Comparisons do not fault in the middle: their flags
+ * are then as before the instruction, which a CPU that steps begins anew with each element. */
 static void put_string_edge(Maker *m)
 {
     static const uint8_t opcodes[] = {0xa4, 0xa5, 0xa6, 0xa7, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf};
     static const uint32_t borders[] = {DATA_BASE + 0x1000, DATA_BASE + 0x1000,
                                        DATA_BASE + DATA_BYTES, READ_BASE + 0x800};
     bool down = one_in(m, 4), code = m->p->code != CODE_16 && !m->p->based && one_in(m, 6);
-    uint32_t to = code ? CODE_BASE + 0x40 : borders[random_below(m->r, 4)] - 60;
+    uint8_t opcode = opcodes[random_below(m->r, sizeof(opcodes))];
+    bool compares = (opcode & 0xfe) == 0xa6 || (opcode & 0xfe) == 0xae;
+    uint32_t to =
+        code && !compares ? CODE_BASE + 0x40 : borders[compares ? 0 : random_below(m->r, 4)] - 60;
 
-    put_pointer(m, 6, borders[random_below(m->r, 4)] - random_below(m->r, 100), DATA_BASE);
+    put_pointer(m, 6, borders[compares ? 0 : random_below(m->r, 4)] - random_below(m->r, 100),
+                DATA_BASE);
     put_pointer(m, 7, to + random_below(m->r, code ? 16 : 100), DATA_BASE);
     put_byte(m, 0xb8 + 1);
     put_number(m, random_below(m->r, code ? 12 : 90), address_bytes(m));
@@ -385,7 +390,7 @@ static void put_string_edge(Maker *m)
     if (m->p->code == CODE_64 && one_in(m, 2)) {
         put_byte(m, 0x48);
     }
-    put_byte(m, opcodes[random_below(m->r, sizeof(opcodes))]);
+    put_byte(m, opcode);
     if (down) {
         put_byte(m, 0xfc);
     }

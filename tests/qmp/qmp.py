@@ -444,6 +444,13 @@ def chardevs(binary):
 
 
 @test()
+def one_instruction(binary):
+    """-singlestep shows in query-status."""
+    with firmware(binary, '-singlestep') as e:
+        check(e.qmp('query-status')['singlestep'], True, 'one instruction at a time')
+
+
+@test()
 def life(binary):
     """Stop, cont, reset, power button, quit: states, events and their reasons."""
     with firmware(binary) as e:
