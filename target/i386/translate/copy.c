@@ -206,7 +206,7 @@ static void frame_load(Unit *u, const Insn *i, const Frame *f)
         bool source = i->operand[1].kind == OPERAND_GPR && i->operand[1].reg == f->reg[n];
 
         if (!(target && !source && all_written(i))) {
-            load_gs(&u->e, f->host[n], CPU_AT(s.gpr) + 8 * f->reg[n]);
+            frame_fetch(u, f->reg[n], f->host[n]);
         }
     }
 }
@@ -230,6 +230,9 @@ static void frame_store(Unit *u, const Insn *i, const Frame *f)
                 break;
             }
         }
+    }
+    if (f->count) {
+        frame_holds(u, f->reg[0], f->host[0]);
     }
 }
 
@@ -410,10 +413,18 @@ static void emit_bytes(Unit *u, const Copy *y)
     }
 }
 
+/* Registers alone, none of them in the frame: scratch registers are what they were. */
+static bool leaves_scratch(const Copy *y)
+{
+    return y->memory < 0 && !y->frame.count && !y->cl && !y->high &&
+           insn_row(y->i)->fpu == ROW_FPU_NONE;
+}
+
 bool emit_copy(Unit *u)
 {
     Copy y = {.i = unit_now(u)->i};
     Emit *e = &u->e;
+    bool held;
 
     if (!copy_possible(u, y.i) || !plan(u, &y)) {
         return false;
@@ -425,6 +436,7 @@ bool emit_copy(Unit *u)
         emit_operand(u, &y);
     }
     flags_settle(u, false);
+    held = u->frame_at == e->at && leaves_scratch(&y);
     registers_lost(u, &y);
     if (y.folded) {
         lea_index(e, SCRATCH_A, y.place.base, y.place.index, 0, y.place.disp, true);
@@ -439,6 +451,9 @@ bool emit_copy(Unit *u)
         mov_rr(e, GUEST_CX, H_CX);
     }
     frame_store(u, y.i, &y.frame);
+    if (held) {
+        u->frame_at = e->at;
+    }
     if (x87_kind(y.i)) {
         remember_x87(u, y.i, y.memory >= 0);
     }

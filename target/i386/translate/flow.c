@@ -3,7 +3,8 @@
  * Near branches (docs/design/translator.md, "Blocks and links"). In the first page: a branch that
  * is patched once its target has code. To another page and through registers: the jump table of the
  * view, keyed by rip. Backward branches and jump-table hits ask whether anybody wants the CPU.
- * Outside the flat model: segment.c. Not here: LOOP, JCXZ: the interpreter's functions.
+ * Outside the flat model: segment.c. Not here: LOOP and JCXZ that count in
+ * 16 bits: the interpreter's functions.
  */
 #include "target/i386/translate/unit.h"
 
@@ -153,6 +154,43 @@ void emit_jcc(Unit *u, const Insn *i)
     }
 }
 
+/* JCXZ, LOOP and its kin: the host's own reach too few bytes. false: counts 16 bits. */
+static bool emit_count_branch(Unit *u, const Insn *i)
+{
+    enum { CC_OF_LOOPE = CC_NE, CC_OF_LOOPNE = CC_E }; /* that do not branch */
+    Emit *e = &u->e;
+    bool wide = i->addrsize == 8, loops = i->op != OP_JCXZ;
+    Hole zero, other = NULL, over = NULL;
+
+    if (i->addrsize == 2) {
+        return false;
+    }
+    flags_settle(u, true);
+    if (loops) {
+        lea_base(e, GUEST_CX, GUEST_CX, -1, wide);
+    }
+    if (wide) {
+        mov_rr(e, SCRATCH_C, GUEST_CX);
+    } else {
+        mov_rr32(e, SCRATCH_C, GUEST_CX);
+    }
+    zero = jrcxz8(e);
+    if (!loops) {
+        over = jmp32(e);
+        fill8(e, zero);
+    } else if (i->op != OP_LOOP) {
+        other = jcc32(e, i->op == OP_LOOPE ? CC_OF_LOOPE : CC_OF_LOOPNE);
+    }
+    emit_go(u, unit_next(u) + (int32_t)i->imm);
+    if (loops) {
+        fill8(e, zero);
+    }
+    if (other || over) {
+        fill32(e, other ? other : over, e->at);
+    }
+    return true;
+}
+
 /* ---- through registers, memory, the stack ---- */
 
 static void emit_target_operand(Unit *u, const Insn *i)
@@ -234,6 +272,12 @@ bool emit_branch(Unit *u, bool *ends)
         emit_jcc(u, i);
         *ends = false;
         return true;
+    case OP_JCXZ:
+    case OP_LOOP:
+    case OP_LOOPE:
+    case OP_LOOPNE:
+        *ends = false;
+        return emit_count_branch(u, i);
     case OP_JMP:
         flags_settle(u, true);
         if (relative) {

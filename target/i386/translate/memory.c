@@ -19,10 +19,19 @@ static uint32_t gpr_at(unsigned reg)
     return CPU_AT(s.gpr) + 8 * reg;
 }
 
+void frame_fetch(Unit *u, unsigned reg, unsigned to)
+{
+    if (u->frame_at != u->e.at || u->frame_reg != reg) {
+        load_gs(&u->e, to, gpr_at(reg));
+    } else if (u->frame_host != to) {
+        mov_rr(&u->e, to, u->frame_host);
+    }
+}
+
 unsigned guest_reg(Unit *u, unsigned reg, unsigned scratch)
 {
     if (in_frame(reg)) {
-        load_gs(&u->e, scratch, gpr_at(reg));
+        frame_fetch(u, reg, scratch);
         return scratch;
     }
     return host_of[reg];

@@ -104,7 +104,7 @@ static bool emit_leave(Unit *u)
 /* A register may hold its own address's parts: all but RIP and what has to be loaded first. */
 static bool lea_direct(const Insn *i)
 {
-    return i->operand[0].size == 8 && !in_frame(i->operand[0].reg) && i->base != REG_IP &&
+    return i->operand[0].size >= 4 && !in_frame(i->operand[0].reg) && i->base != REG_IP &&
            !(i->base < 16 && in_frame(i->base)) && i->addrsize != 2;
 }
 
@@ -116,7 +116,10 @@ static bool emit_lea(Unit *u, const Insn *i)
     flags_settle(u, false);
     u->undisturbed = true;
     if (lea_direct(i)) {
-        emit_offset(u, i, host_of[reg]);
+        Insn own = *i;
+
+        own.addrsize = size < i->addrsize ? size : i->addrsize; /* upper halves do not matter */
+        emit_offset(u, &own, host_of[reg]);
         return true;
     }
     emit_offset(u, i, SCRATCH_A);

@@ -15,7 +15,8 @@ enum { INSN_BYTES = 15 };
 static bool falls_through(const Insn *i)
 {
     return i->run != run_undefined && i->run != run_too_long &&
-           (!(insn_row(i)->attr & (ROW_BRANCH | ROW_SERIAL)) || i->op == OP_JCC);
+           (!(insn_row(i)->attr & (ROW_BRANCH | ROW_SERIAL)) || i->op == OP_JCC ||
+            i->op == OP_JCXZ || i->op == OP_LOOP || i->op == OP_LOOPE || i->op == OP_LOOPNE);
 }
 
 bool next_page_is(Cpu *c, NextPage *next)
@@ -312,6 +313,7 @@ static void region_close(Unit *u)
         u->in_region = false;
         u->regions++;
         r->join = u->e.at;
+        u->frame_at = NULL;
         r->garbage = u->garbage;
         share_drop(u);
     }
@@ -326,6 +328,7 @@ static void emit_region_alone(Unit *u, const Region *r)
     u->fpu_known = r->before.fpu_known;
     for (u->now = r->first; u->now <= r->last && on && !u->e.full; u->now++) {
         u->alone_at[u->now] = u->e.at;
+        u->frame_at = NULL;
         on = emit_next(u);
     }
     if (on) {

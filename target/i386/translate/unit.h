@@ -114,6 +114,11 @@ typedef struct Unit {
     uint32_t version2;
     int32_t crossing; /* of an instruction that leaves the page and is not in the unit; -1: none */
 
+    /* Where nothing has been emitted since `frame_at`, this scratch register holds the guest's
+     * register of the frame. */
+    const uint8_t *frame_at;
+    uint8_t frame_reg, frame_host;
+
     /* Shared checks */
     Access access[UNIT_MAX * 2];
     unsigned accesses;
@@ -187,6 +192,14 @@ static inline bool in_frame(unsigned reg)
     return reg >= 8 && reg < 12;
 }
 extern const uint8_t host_of[16]; /* HOST_NONE: in the frame */
+/* To a scratch register; without a load if it is in one. */
+void frame_fetch(Unit *u, unsigned reg, unsigned to);
+static inline void frame_holds(Unit *u, unsigned reg, unsigned host)
+{
+    u->frame_at = u->e.at;
+    u->frame_reg = reg;
+    u->frame_host = host;
+}
 
 /* May the operand be reached without looking at its segment? */
 bool segment_plain(const Unit *u, const Insn *i, bool write);
