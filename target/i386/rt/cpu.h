@@ -253,17 +253,18 @@ typedef struct Cpu {
     struct Cpu *self;
     uint64_t code_generation; /* of the cache, which the jump tables hold                */
     uint64_t page_rip;        /* rip of the first byte of the page that runs             */
-    uint64_t flags_but[3], flags_arith, flags_pushed; /* constants: masks of EFLAGS, FLAG_BUT_ */
+    uint64_t flags_but[3], flags_arith, flags_pushed;  /* constants: masks of EFLAGS, FLAG_BUT_ */
+    uint64_t df_mask, page_mask, many_mask;            /* constants: FLAG_DF ... string.c */
     uint64_t jump_mask, jump_slot, pushed, x87_offset; /* of the instruction that runs   */
     uint64_t share[SHARE_SLOTS]; /* addends of pages that accesses in work share         */
-    uint32_t exit_site;       /* where the branch is that left, in the cache             */
-    uint32_t translate_after; /* how often a block is interpreted first                  */
-    uint16_t unit_max;        /* instructions of a unit at most                          */
-    bool unlinked;            /* translated code comes back after every unit             */
-    uint64_t stir;            /* random numbers of a test mode, see stir(); 0: off       */
-    uint32_t store_gap;       /* PAUSEs between a store's check and the store: a test mode */
-    uint64_t entries, fills;  /* figures */
-    Insn call_insn;           /* whose function is called                                */
+    uint32_t exit_site;          /* where the branch is that left, in the cache             */
+    uint32_t translate_after;    /* how often a block is interpreted first                  */
+    uint16_t unit_max;           /* instructions of a unit at most                          */
+    bool unlinked;               /* translated code comes back after every unit             */
+    uint64_t stir;               /* random numbers of a test mode, see stir(); 0: off       */
+    uint32_t store_gap;          /* PAUSEs between a store's check and the store: a test mode */
+    uint64_t entries, fills;     /* figures */
+    Insn call_insn;              /* whose function is called                                */
     JumpTable jumps[JUMP_VIEWS];
 } Cpu;
 

@@ -377,6 +377,9 @@ void rt_init(Cpu *c, void *arena, size_t arena_bytes)
     c->flags_but[FLAG_BUT_AC] = ~(uint64_t)FLAG_AC;
     c->flags_arith = FLAGS_ARITH;
     c->flags_pushed = ~(uint64_t)(FLAGS_ARITH | FLAG_VM | FLAG_RF);
+    c->df_mask = FLAG_DF;
+    c->page_mask = GUEST_PAGE - 1;
+    c->many_mask = ~15ull;
     c->fpu_away = !c->fpu_live;
     cpu_attended(c);
     block_init(c, arena, arena_bytes);

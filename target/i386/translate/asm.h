@@ -428,6 +428,13 @@ static inline Hole jrcxz8(Emit *e)
     return e->at - 1;
 }
 
+static inline Hole jmp8(Emit *e)
+{
+    put8(e, 0xeb);
+    put8(e, 0);
+    return e->at - 1;
+}
+
 static inline void fill32(Emit *e, Hole hole, const uint8_t *target)
 {
     if (!e->full) {
@@ -442,6 +449,14 @@ static inline void fill8(Emit *e, Hole hole)
 {
     if (!e->full) {
         *hole = e->at - (hole + 1);
+    }
+}
+
+/* ... back, at most 128 bytes */
+static inline void fill8_back(Emit *e, Hole hole, const uint8_t *target)
+{
+    if (!e->full) {
+        *hole = target - (hole + 1);
     }
 }
 

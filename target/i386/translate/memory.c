@@ -135,7 +135,7 @@ static uint32_t table_at(const Unit *u, size_t field)
 }
 
 /* Index and tag: r11 the addend, rcx what to add to the address. */
-static void emit_entry(Unit *u, unsigned linear, bool write)
+void emit_entry(Unit *u, unsigned linear, bool write)
 {
     Emit *e = &u->e;
 

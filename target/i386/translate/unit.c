@@ -270,7 +270,7 @@ static bool emit_insn(Unit *u)
         return !ends;
     }
     ends = insn_row(i)->attr & (ROW_BRANCH | ROW_SERIAL);
-    if (!ends && (emit_stack(u) || emit_copy(u))) {
+    if (!ends && (emit_stack(u) || emit_string(u) || emit_copy(u))) {
         recipe_follow(u);
         return true;
     }

@@ -176,6 +176,8 @@ void share_drop(Unit *u);                    /* all of them            */
 void emit_address(Unit *u, const Insn *i, unsigned to); /* linear, to rbp or elsewhere */
 void emit_offset(Unit *u, const Insn *i, unsigned to);  /* without segment base: LEA */
 void emit_check(Unit *u, unsigned size, bool write);    /* rbp: linear */
+/* The first part of a check of an address in a host register: r11 the addend, rcx what to add. */
+void emit_entry(Unit *u, unsigned linear, bool write);
 enum { MEM_DISP = -12 };
 /* The same for the nth access of the instruction in work, with one check for several where that may
  * be: its memory operand, or [register + disp] on a stack as wide as the code. */
@@ -237,6 +239,8 @@ void mov_width(Unit *u, unsigned to, unsigned from);
 bool does_nothing(const Insn *i);
 /* system.c: false: not this one; *ends: the unit ends here */
 bool emit_system(Unit *u, bool *ends);
+/* string.c: false: not this one */
+bool emit_string(Unit *u);
 /* flow.c: true: it was a branch, and emitted. */
 bool emit_branch(Unit *u, bool *ends);
 void emit_link(Unit *u, int32_t at);      /* to a place in the page */
