@@ -51,6 +51,17 @@ static inline void put64(Emit *e, uint64_t value)
     put_value(e, value, 8);
 }
 
+/* n bytes of an instruction. */
+static inline void put_insn(Emit *e, const uint8_t bytes[16], unsigned n)
+{
+    if (likely(e->end - e->at >= 16)) {
+        __builtin_memcpy(e->at, bytes, 16); /* what is too much is overwritten next */
+        e->at += n;
+    } else {
+        e->full = true;
+    }
+}
+
 /* ---- the parts of an instruction ---- */
 
 /* REX if it is needed. byte: an 8-bit register is named by r or b, so that 4 to 7 need one. */

@@ -180,7 +180,12 @@ static void prepare_kill(const Unit *u, Trans *t)
 
 static void unit_begin(Unit *u, Cpu *c, const Block *b, TransKey key, NextPage *next)
 {
-    *u = (Unit){.c = c, .cache = c->code, .mode = key.mode, .view = c->view, .recipe = -1};
+    __builtin_memset(u, 0, offsetof(Unit, insn));
+    u->c = c;
+    u->cache = c->code;
+    u->mode = key.mode;
+    u->view = c->view;
+    u->recipe = -1;
     u->code64 = c->code_size == CODE_64;
     u->plain = key.mode & MODE_PLAIN;
     u->low = key.window & 0xffff;

@@ -343,9 +343,7 @@ static bool plan(Unit *u, Copy *y)
     y->high = uses_kind(i, OPERAND_HIGH) || compares_strings(i->op);
     y->write = copy_writes(i);
     y->folded = y->memory >= 0 && (y->high || wanted + (y->cl || y->high) > 1);
-    for (unsigned n = 0; n < 16; n++) {
-        y->map.gpr[n] = host_of[n];
-    }
+    __builtin_memcpy(y->map.gpr, host_of, sizeof host_of);
     y->map.base = y->memory < 0 ? HOST_NONE : SCRATCH_A;
     y->map.index = y->memory < 0 || y->folded ? HOST_NONE : SCRATCH_B;
     y->map.disp = y->memory < 0 || y->folded ? 0 : MEM_DISP;
@@ -405,9 +403,7 @@ static void emit_bytes(Unit *u, const Copy *y)
     if (may_fault(y->i)) {
         unit_fault_begin(u);
     }
-    for (unsigned n = 0; n < y->bytes; n++) {
-        put8(e, y->code[n]);
-    }
+    put_insn(e, y->code, y->bytes);
     if (may_fault(y->i)) {
         unit_fault_end(u);
     }

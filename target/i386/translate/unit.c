@@ -7,7 +7,7 @@
 
 #include "target/i386/rt/rt.h"
 
-enum { INSN_BYTES = 15 };
+enum { INSN_BYTES = 15, UNIT_ENOUGH = 16 };
 
 /* ---- gathering ---- */
 
@@ -28,8 +28,10 @@ bool next_page_is(Cpu *c, NextPage *next)
     return next->there;
 }
 
-/* Blocks that follow one another in a page that begins at offset `base`. Returns the offset behind
- * them; -1: control does not get there, or the unit is full. */
+/* Blocks that follow one another in a page that begins at offset `base`. From UNIT_ENOUGH on a
+ * block that has a unit ends it: else code that is jumped into at many places would be translated
+ * for each of them. What is shorter is translated again: indirect jumps of their own are predicted
+ * better. Returns the offset behind them; -1: control does not get there, or the unit is full. */
 static int32_t gather(Unit *u, const Block *b, unsigned base)
 {
     unsigned most = u->c->unit_max;
@@ -52,7 +54,7 @@ static int32_t gather(Unit *u, const Block *b, unsigned base)
             return -1;
         }
         b = at >= base + GUEST_PAGE ? NULL : block_at(u->c, page | at % GUEST_PAGE);
-        if (!b) {
+        if (!b || (u->count >= UNIT_ENOUGH && b->trans)) {
             return at;
         }
     }

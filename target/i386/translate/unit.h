@@ -91,12 +91,8 @@ typedef struct Unit {
     Emit e;
     Cpu *c;
     CodeCache *cache;
-    UnitInsn insn[UNIT_MAX];
     unsigned count, now; /* instructions; the one in work */
-    Cold cold[COLD_MAX];
-    unsigned colds;
-    TransFault fault[FAULTS_MAX];
-    unsigned faults;
+    unsigned colds, faults, accesses, regions;
     uint32_t mode;
     uint8_t view;
     int32_t low, high;      /* TransKey.window */
@@ -120,20 +116,23 @@ typedef struct Unit {
     uint8_t frame_reg, frame_host;
 
     /* Shared checks */
-    Access access[UNIT_MAX * 2];
-    unsigned accesses;
-    uint16_t first_access[UNIT_MAX + 1]; /* of an instruction */
     Share share[SHARES];
     Share *held;   /* whose addend is in r11; NULL: nobody's               */
     Share *linear; /* of whose range rbp holds the linear address linear_at */
     int64_t linear_at;
     bool undisturbed; /* the instruction in work has left rbp and r11 to them */
     bool alone;       /* emitting the version without shares                  */
-    Region region[REGIONS];
-    unsigned regions;
     bool in_region;
-    struct Before before;        /* the instruction in work       */
-    uint8_t *alone_at[UNIT_MAX]; /* instructions, in that version */
+    struct Before before; /* the instruction in work */
+
+    /* As many of these as the counts above say; at the beginning what is above is 0, not they. */
+    UnitInsn insn[UNIT_MAX];
+    Cold cold[COLD_MAX];
+    TransFault fault[FAULTS_MAX];
+    Access access[UNIT_MAX * 2];
+    uint16_t first_access[UNIT_MAX + 1]; /* of an instruction */
+    Region region[REGIONS];
+    uint8_t *alone_at[UNIT_MAX]; /* instructions, in the version without shares */
 } Unit;
 
 /* What follows the unit's page now: asked for when it matters. */
