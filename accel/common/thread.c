@@ -442,87 +442,72 @@ void vcpu_thread_end(Vcpu *cpu)
 
 /* ---- all of them ---- */
 
-/* Those that have no thread yet get one. Under World.mutex. */
-static void threads_make(Machine *m)
+/* For each vCPU, in order, under World.mutex; a machine that never had one has nothing to do. */
+static void each(Machine *m, void (*fn)(Vcpu *cpu, World *w))
 {
-    for (guint i = 0; i < m->cpus->len; i++) {
-        Vcpu *cpu = m->cpus->pdata[i];
+    World *w = world(m);
 
-        if (!cpu->thread && vcpu_engine(cpu)->vcpu_run) {
-            thread_start(cpu);
-        }
+    if (!w) {
+        return;
     }
+    pthread_mutex_lock(&w->mutex);
+    for (guint i = 0; i < m->cpus->len; i++) {
+        fn(m->cpus->pdata[i], w);
+    }
+    pthread_mutex_unlock(&w->mutex);
+}
+
+static void thread_make(Vcpu *cpu, World *w)
+{
+    if (!cpu->thread && vcpu_engine(cpu)->vcpu_run) {
+        thread_start(cpu);
+    }
+}
+
+static void ask_out(Vcpu *cpu, World *w)
+{
+    atomic_fetch_or(&cpu->events, VCPU_STOP);
+    vcpu_kick(cpu);
+}
+
+static void wait_parked(Vcpu *cpu, World *w)
+{
+    while (cpu->thread && !cpu->thread->parked) {
+        pthread_cond_wait(&w->moved, &w->mutex);
+    }
+    if (cpu->thread) {
+        fold_events(cpu); /* of one that had not yet left: it sleeps under the mutex */
+    }
+}
+
+static void let_run(Vcpu *cpu, World *w)
+{
+    atomic_fetch_and(&cpu->events, ~VCPU_STOP);
+    vcpu_kick(cpu);
+    pthread_cond_broadcast(&w->moved);
 }
 
 static void hurry(Machine *m)
 {
-    World *w = world(m);
-
-    if (!w) {
-        return;
-    }
-    pthread_mutex_lock(&w->mutex);
-    for (guint i = 0; i < m->cpus->len; i++) {
-        Vcpu *cpu = m->cpus->pdata[i];
-
-        atomic_fetch_or(&cpu->events, VCPU_STOP);
-        vcpu_kick(cpu);
-    }
-    pthread_mutex_unlock(&w->mutex);
+    each(m, ask_out);
 }
 
 static void stop(Machine *m)
 {
-    World *w = world(m);
-
-    hurry(m);
-    if (!w) {
-        return;
-    }
-    pthread_mutex_lock(&w->mutex);
-    for (guint i = 0; i < m->cpus->len; i++) {
-        Vcpu *cpu = m->cpus->pdata[i];
-
-        while (cpu->thread && !cpu->thread->parked) {
-            pthread_cond_wait(&w->moved, &w->mutex);
-        }
-        if (cpu->thread) {
-            fold_events(cpu); /* of one that had not yet left: it sleeps under the mutex */
-        }
-    }
-    pthread_mutex_unlock(&w->mutex);
+    each(m, ask_out);
+    each(m, wait_parked);
 }
 
 static void start(Machine *m)
 {
-    World *w = world(m);
-
-    if (!w) {
-        return;
-    }
-    pthread_mutex_lock(&w->mutex);
-    threads_make(m);
-    for (guint i = 0; i < m->cpus->len; i++) {
-        Vcpu *cpu = m->cpus->pdata[i];
-
-        atomic_fetch_and(&cpu->events, ~VCPU_STOP);
-        vcpu_kick(cpu);
-    }
-    pthread_cond_broadcast(&w->moved);
-    pthread_mutex_unlock(&w->mutex);
+    each(m, thread_make);
+    each(m, let_run);
 }
 
 /* Whoever manages the host's threads wants to see them before anything runs. */
 static void ready(Machine *m)
 {
-    World *w = world(m);
-
-    if (!w) {
-        return;
-    }
-    pthread_mutex_lock(&w->mutex);
-    threads_make(m);
-    pthread_mutex_unlock(&w->mutex);
+    each(m, thread_make);
     stop(m);
 }
 
