@@ -22,7 +22,7 @@ QEMU_FILES = ['kvmvapic.bin', 'linuxboot_dma.bin', 'linuxboot.bin']
 ROM = ('-m 16 -bios /exits.rom -nodefaults -display none -chardev stdio,id=d -device '
        'isa-debugcon,iobase=0xe9,chardev=d -device isa-debug-exit')
 COMMANDS = {'rhea': 'rhea -accel kvm', 'qemu': 'qemu -L /usr/share/qemu -L /usr/share/seabios -accel kvm,kernel-irqchip=split -cpu host'}
-LINUX = ('-m 256 -nodefaults -nographic -serial stdio -kernel /guest/kernel -initrd /guest/initramfs '
+LINUX = ('-cpu qemu64 -m 256 -nodefaults -nographic -serial stdio -kernel /guest/kernel -initrd /guest/initramfs '
          '-append "console=ttyS0 quiet" -no-reboot')
 
 
