@@ -19,16 +19,15 @@
 
 /* ---- general registers ---- */
 
-#define EACH_GPR(X)                                                                       \
-    X(rax, R_AX)                                                                          \
-    X(rcx, R_CX)                                                                          \
-    X(rdx, R_DX)                                                                          \
-    X(rbx, R_BX)                                                                          \
-    X(rsp, R_SP)                                                                          \
-    X(rbp, R_BP)                                                                          \
-    X(rsi, R_SI)                                                                          \
-    X(rdi, R_DI) X(r8, 8) X(r9, 9) X(r10, 10) X(r11, 11) X(r12, 12) X(r13, 13) X(r14, 14) \
-        X(r15, 15)
+#define EACH_GPR(X) \
+    X(rax, R_AX)    \
+    X(rcx, R_CX)    \
+    X(rdx, R_DX)    \
+    X(rbx, R_BX)    \
+    X(rsp, R_SP)    \
+    X(rbp, R_BP)    \
+    X(rsi, R_SI)    \
+    X(rdi, R_DI) X(r8, 8) X(r9, 9) X(r10, 10) X(r11, 11) X(r12, 12) X(r13, 13) X(r14, 14) X(r15, 15)
 
 void kvm_regs_get(const struct kvm_regs *from, X86State *to)
 {
@@ -323,6 +322,7 @@ static uint32_t mp_put(const X86State *from)
 enum {
     MSR_TSC = 0x10,
     MSR_TSC_ADJUST = 0x3b,
+    MSR_SMBASE = 0x9e,
     MSR_DEADLINE = 0x6e0,
     MSR_MC0_CTL = 0x400,
     MSR_MTRR_BASE0 = 0x200
@@ -736,6 +736,7 @@ static bool pull_control(KvmConvert *c, X86State *s, Error **err)
 
 static bool pull_events(KvmConvert *c, X86State *s, Error **err)
 {
+    MsrBatch b = {.nmsrs = 1, .entry[0].index = MSR_SMBASE};
     struct kvm_vcpu_events events;
     struct kvm_mp_state mp;
 
@@ -744,6 +745,9 @@ static bool pull_events(KvmConvert *c, X86State *s, Error **err)
     }
     kvm_events_get(&events, s);
     mp_get(mp.mp_state, s);
+    if (ioctl(c->fd, KVM_GET_MSRS, &b) == 1) {
+        s->smbase = b.entry[0].data;
+    }
     return true;
 }
 
@@ -814,6 +818,7 @@ static bool push_events(KvmConvert *c, X86State *s, Error **err)
     struct kvm_vcpu_events events;
 
     kvm_events_put(s, &events);
+    msr_set(c, MSR_SMBASE, s->smbase); /* refused by a kernel without SMM, where it is nothing */
     return (ioctl(c->fd, KVM_SET_MP_STATE, &mp) == 0 &&
             ioctl(c->fd, KVM_SET_VCPU_EVENTS, &events) == 0) ||
            error_errno(err, errno, "events cannot be written");

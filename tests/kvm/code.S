@@ -82,7 +82,7 @@ nmi_handler:
         outb    %al, $0xf1
         done    nmi
 
-/* The system management interrupt's code is guest_smm, at 0x38000. */
+/* The system management interrupt's code is guest_smm, at 0x48000. */
 guest smi
         step    1
         movb    $'b', %al               /* back */

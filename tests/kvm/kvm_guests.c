@@ -329,7 +329,7 @@ TEST("kvm guest: an NMI reaches its handler")
     rig_free(&r);
 }
 
-TEST("kvm guest: an SMI runs the handler at 0x38000 and comes back; without SMM it is said once")
+TEST("kvm guest: an SMI runs the handler behind SMBASE and comes back; without SMM it is said once")
 {
     extern const char guest_smm[];
     extern const char guest_smm_end[];
@@ -337,8 +337,10 @@ TEST("kvm guest: an SMI runs the handler at 0x38000 and comes back; without SMM 
 
     rig_init(&r, NULL, NULL);
     r.step = send_smi;
-    mem_write(machine_space(r.m), (Access){0}, 0x38000, guest_smm, guest_smm_end - guest_smm);
+    r.cpu->state->smbase = 0x40000;
+    mem_write(machine_space(r.m), (Access){0}, 0x48000, guest_smm, guest_smm_end - guest_smm);
     RUN(&r, smi);
+    check(r.cpu->state->smbase, 0x40000);
     check_str(r.letters, r.a->no_smm ? "b" : "sb");
     if (r.a->no_smm) {
         printf("skip kvm guest: SMI: this host's KVM has no system management mode\n");
