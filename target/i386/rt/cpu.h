@@ -165,7 +165,7 @@ enum {
  * rip, to which outside 64-bit code 2^32 times the base of CS is added. The slot is what PEXT takes
  * from the rip by JUMP_MASK: functions begin at multiples of 16, so bits below would be lost on
  * them, and a kernel has thousands. */
-enum { JUMP_SLOTS = 4096, JUMP_SHIFT = 3, JUMP_VIEWS = VIEW_SLOW };
+enum { JUMP_SLOTS = 16384, JUMP_SHIFT = 3, JUMP_VIEWS = VIEW_SLOW };
 enum { JUMP_MASK = (JUMP_SLOTS - 1) << JUMP_SHIFT };
 
 enum { SHARE_SLOTS = 6 };
@@ -174,8 +174,8 @@ enum { SHARE_SLOTS = 6 };
 enum { FLAG_BUT_IF, FLAG_BUT_DF, FLAG_BUT_AC };
 
 typedef struct JumpTable {
-    uint64_t tag[JUMP_SLOTS];
-    uint64_t page[JUMP_SLOTS]; /* the rip of the page's first byte */
+    uint64_t tag[JUMP_SLOTS], skew_tag[TLB_SKEW];   /* shifted as in TlbTable */
+    uint64_t page[JUMP_SLOTS], skew_page[TLB_SKEW]; /* the rip of the page's first byte */
     uintptr_t code[JUMP_SLOTS];
     uint64_t used[JUMP_SLOTS / 64], global[JUMP_SLOTS / 64]; /* slots; those of global pages */
     uint64_t near[JUMP_SLOTS / 64]; /* pages that rips lie in, as bits: linear page % JUMP_SLOTS */

@@ -42,19 +42,33 @@ void jump_flush(Cpu *c, bool global_too)
     }
 }
 
-/* Forget rips whose upper bits, from `shift` up, are those of an address; those of a page have
- * neighbouring slots. */
-static void table_forget(JumpTable *t, uint64_t linear, unsigned shift)
+/* Forget a rip if its upper bits, from `shift` up, are those of an address. */
+static void slot_forget(JumpTable *t, unsigned slot, uint64_t linear, unsigned shift)
 {
-    bool page = shift == 12;
-    unsigned slot = page ? jump_slot(linear & -(uint64_t)GUEST_PAGE) : 0;
-    unsigned end = page ? slot + (GUEST_PAGE >> JUMP_SHIFT) : JUMP_SLOTS;
+    if (!((linear ^ -t->tag[slot]) >> shift)) {
+        t->tag[slot] = jump_no_tag(slot);
+    }
+}
 
-    for (; slot < end; slot++) {
-        if (!((linear ^ -t->tag[slot]) >> shift)) {
-            t->tag[slot] = jump_no_tag(slot);
+/* The rips of a page have neighbouring slots. */
+static void table_forget(JumpTable *t, uint64_t linear)
+{
+    unsigned slot = jump_slot(linear & -(uint64_t)GUEST_PAGE);
+
+    for (unsigned n = 0; n < GUEST_PAGE >> JUMP_SHIFT; n++) {
+        slot_forget(t, slot + n, linear, 12);
+    }
+}
+
+/* Those of a GB, and units that end there. */
+static void table_forget_near(JumpTable *t, uint64_t linear)
+{
+    for (unsigned w = 0; w < JUMP_SLOTS / 64; w++) {
+        for (uint64_t bits = t->used[w]; bits; bits &= bits - 1) {
+            slot_forget(t, w * 64 + __builtin_ctzll(bits), linear, 30);
         }
     }
+    table_forget(t, (linear & -(1ull << 30)) - GUEST_PAGE);
 }
 
 void jump_flush_page(Cpu *c, uint64_t linear, bool near)
@@ -67,11 +81,10 @@ void jump_flush_page(Cpu *c, uint64_t linear, bool near)
         if (t->based) { /* tags are not linear addresses */
             table_clear(t, true);
         } else if (near) {
-            table_forget(t, linear, 30);
-            table_forget(t, (linear & -(1ull << 30)) - GUEST_PAGE, 12);
+            table_forget_near(t, linear);
         } else if (t->near[page / 64] >> page % 64 & 1) {
-            table_forget(t, linear, 12);
-            table_forget(t, linear - GUEST_PAGE, 12); /* units of two pages */
+            table_forget(t, linear);
+            table_forget(t, linear - GUEST_PAGE); /* units of two pages */
         }
     }
 }
