@@ -59,7 +59,7 @@ unsigned native_image_bytes(void)
 }
 
 /* Which of AVX (2) and AVX-512 (5 to 7) the kernel lets programs have, and where. */
-static void find_components(void)
+void native_find_components(void)
 {
     unsigned a, b, c, d, low, high;
 
@@ -200,7 +200,7 @@ bool native_open(const char **why)
         sigaction(numbers[n], &action, &old[numbers[n]]);
     }
     fill_read_only();
-    find_components();
+    native_find_components();
     __asm__("mov %%cs, %0" : "=r"(run.selectors[CODE_64].cs));
     __asm__("mov %%ss, %0" : "=r"(run.selectors[CODE_64].ss));
     return true;

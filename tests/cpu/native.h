@@ -44,6 +44,8 @@ typedef struct Selectors {
 
 /* Maps the areas and takes the signals over. false: this host cannot; *why says why. */
 bool native_open(const char **why);
+/* Has to come before the next three; native_open() does it, too. Without it images are empty. */
+void native_find_components(void);
 /* XSAVE components beyond SSE that this host has (AVX, AVX-512), as bits; where one stands in an
  * image; bytes of an image with all of them. */
 uint64_t native_components(void);

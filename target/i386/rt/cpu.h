@@ -255,7 +255,7 @@ typedef struct Cpu {
     uint64_t page_rip;        /* rip of the first byte of the page that runs             */
     uint64_t flags_but[3], flags_arith, flags_pushed;  /* constants: masks of EFLAGS, FLAG_BUT_ */
     uint64_t df_mask, page_mask, many_mask;            /* constants: FLAG_DF ... string.c */
-    uint64_t jump_mask, jump_slot, pushed, x87_offset; /* of the instruction that runs   */
+    uint64_t jump_mask, jump_slot, pushed; /* of the instruction that runs               */
     uint64_t share[SHARE_SLOTS]; /* addends of pages that accesses in work share         */
     uint32_t exit_site;          /* where the branch is that left, in the cache             */
     uint32_t translate_after;    /* how often a block is interpreted first                  */

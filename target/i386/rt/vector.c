@@ -6,6 +6,7 @@
  * as the host's; all others go through a scratch buffer. Not modelled: XOP, 3DNow!. #AC is checked
  * where the alignment does not matter to the instruction itself, for operands of up to 8 bytes.
  */
+#include "target/i386/decode/groups.h"
 #include "target/i386/decode/table.h"
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/stub.h"
@@ -219,19 +220,6 @@ static void run_vzero(Cpu *c, const Insn *i)
 
 /* ---- binding ---- */
 
-static bool x87_store(unsigned op)
-{
-    return op == OP_FST || op == OP_FSTP || op == OP_FIST || op == OP_FISTP || op == OP_FISTTP ||
-           op == OP_FBSTP || op == OP_FNSTCW || op == OP_FNSTSW;
-}
-
-/* Control instructions leave the pointers to the last instruction alone. */
-static bool x87_control(unsigned op)
-{
-    return op == OP_FNSTCW || op == OP_FNSTSW || op == OP_FLDCW || op == OP_FNCLEX ||
-           op == OP_FNENI || op == OP_FNDISI || op == OP_FNSETPM;
-}
-
 static uint64_t operand_flags(const Insn *i)
 {
     bool x87 = insn_row(i)->fpu == ROW_FPU_X87;
@@ -239,7 +227,7 @@ static uint64_t operand_flags(const Insn *i)
 
     for (unsigned n = 0; n < 4; n++) {
         if (i->operand[n].kind == OPERAND_MEM) {
-            bool store = x87 ? x87_store(i->op) : n == 0;
+            bool store = x87 ? x87_stores(i->op) : n == 0;
 
             flags |= n << STUB_MEM_SHIFT | (store ? STUB_STORE : STUB_LOAD);
         } else if (i->operand[n].kind == OPERAND_GPR) {
@@ -249,22 +237,16 @@ static uint64_t operand_flags(const Insn *i)
     return flags;
 }
 
-static bool string_compare(unsigned op)
-{
-    return op == OP_PCMPESTRI || op == OP_PCMPESTRM || op == OP_PCMPISTRI || op == OP_PCMPISTRM ||
-           op == OP_VPCMPESTRI || op == OP_VPCMPESTRM || op == OP_VPCMPISTRI || op == OP_VPCMPISTRM;
-}
-
 static InsnRun *bind_plain(Cpu *c, Insn *i)
 {
     const InsnRow *row = insn_row(i);
     uint64_t flags = operand_flags(i) | (row->fpu - ROW_FPU_X87);
     InsnRun *run;
 
-    if (string_compare(i->op)) {
+    if (compares_strings(i->op)) {
         flags = (flags & ~(3ull << STUB_GPR_SHIFT | STUB_GPR_IN | STUB_GPR_OUT)) | STUB_COUNTS;
     }
-    if (row->fpu == ROW_FPU_X87 && !x87_control(i->op)) {
+    if (row->fpu == ROW_FPU_X87 && !x87_controls(i->op)) {
         flags |= STUB_X87;
     }
     if (row->attr & ROW_ALIGN) {

@@ -186,6 +186,7 @@ static void unit_begin(Unit *u, Cpu *c, const Block *b, TransKey key, NextPage *
     u->mode = key.mode;
     u->view = c->view;
     u->recipe = -1;
+    u->x87 = (X87Last){-1, -1};
     u->code64 = c->code_size == CODE_64;
     u->plain = key.mode & MODE_PLAIN;
     u->low = key.window & 0xffff;

@@ -5,6 +5,7 @@
  * Not here: what writes rCX in passing but for the string comparisons, bit strings in memory,
  * masked moves, x87 state (FNINIT also forgets addresses that are ours to keep).
  */
+#include "target/i386/decode/groups.h"
 #include "target/i386/translate/unit.h"
 
 /* Memory operand 0 is read and not written. */
@@ -24,18 +25,6 @@ static bool reads_only(const Insn *i)
     default:
         return false;
     }
-}
-
-static bool x87_writes(unsigned op)
-{
-    return op == OP_FST || op == OP_FSTP || op == OP_FIST || op == OP_FISTP || op == OP_FISTTP ||
-           op == OP_FBSTP || op == OP_FNSTCW || op == OP_FNSTSW;
-}
-
-static bool compares_strings(unsigned op)
-{
-    return op == OP_PCMPESTRI || op == OP_PCMPESTRM || op == OP_PCMPISTRI || op == OP_PCMPISTRM ||
-           op == OP_VPCMPESTRI || op == OP_VPCMPESTRM || op == OP_VPCMPISTRI || op == OP_VPCMPISTRM;
 }
 
 /* -1: none */
@@ -271,31 +260,6 @@ void emit_fpu_first(Unit *u)
     }
 }
 
-/* FNSTENV and FXSAVE name the last one that was not a control instruction (x87_remember()). */
-static bool x87_control(unsigned op)
-{
-    return op == OP_FNSTCW || op == OP_FNSTSW || op == OP_FLDCW || op == OP_FNCLEX ||
-           op == OP_FNENI || op == OP_FNDISI || op == OP_FNSETPM;
-}
-
-/* Selectors of flat segments other than these are rare outside 64-bit mode: they are read. */
-static void remember_x87(Unit *u, const Insn *i, bool memory)
-{
-    Emit *e = &u->e;
-
-    emit_target(u, unit_now(u)->at, SCRATCH_C);
-    store_gs(e, CPU_AT(s.fpu.fip), SCRATCH_C);
-    store_gs16_imm(e, CPU_AT(s.fpu.fop), (i->opcode & 7) << 8 | i->modrm);
-    load_gs32(e, SCRATCH_C, CPU_AT(s.seg) + SEG_CS * sizeof(X86Segment));
-    store_gs16(e, CPU_AT(s.fpu.fcs), SCRATCH_C);
-    if (memory) {
-        load_gs32(e, SCRATCH_C, CPU_AT(s.seg) + i->seg * sizeof(X86Segment));
-        store_gs16(e, CPU_AT(s.fpu.fds), SCRATCH_C);
-        load_gs(e, SCRATCH_C, CPU_AT(x87_offset));
-        store_gs(e, CPU_AT(s.fpu.fdp), SCRATCH_C);
-    }
-}
-
 static bool may_fault(const Insn *i)
 {
     return insn_row(i)->fpu != ROW_FPU_NONE || i->op == OP_DIV || i->op == OP_IDIV;
@@ -318,17 +282,12 @@ typedef struct Copy {
 bool copy_writes(const Insn *i)
 {
     return memory_operand(i) == 0 &&
-           (insn_row(i)->fpu == ROW_FPU_X87 ? x87_writes(i->op) : !reads_only(i));
+           (insn_row(i)->fpu == ROW_FPU_X87 ? x87_stores(i->op) : !reads_only(i));
 }
 
 static bool place_usual(const Place *p)
 {
     return p->base == SCRATCH_A && p->index == SCRATCH_B && p->disp == MEM_DISP;
-}
-
-static bool x87_kind(const Insn *i)
-{
-    return insn_row(i)->fpu == ROW_FPU_X87 && !x87_control(i->op);
 }
 
 /* Registers and memory operand chosen, and the host's bytes. false: it cannot be encoded. */
@@ -370,10 +329,6 @@ static void emit_operand(Unit *u, Copy *y)
 {
     const Insn *i = y->i;
 
-    if (x87_kind(i)) {
-        emit_offset(u, i, SCRATCH_A);
-        store_gs(&u->e, CPU_AT(x87_offset), SCRATCH_A);
-    }
     y->place = emit_access(u, 0, i->operand[y->memory].size, y->write);
     if (!y->folded && !place_usual(&y->place)) {
         y->map.base = y->place.base;
@@ -450,8 +405,6 @@ bool emit_copy(Unit *u)
     if (held) {
         u->frame_at = e->at;
     }
-    if (x87_kind(y.i)) {
-        remember_x87(u, y.i, y.memory >= 0);
-    }
+    x87_passed(u, y.memory >= 0);
     return true;
 }

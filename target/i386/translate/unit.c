@@ -139,7 +139,8 @@ Cold *cold_add(Unit *u, ColdKind kind, Hole hole, int32_t at)
                    .recipe = -1,
                    .fault = -1,
                    .linear = SCRATCH_A,
-                   .fpu_known = u->fpu_known};
+                   .fpu_known = u->fpu_known,
+                   .x87 = u->x87};
     return cold;
 }
 
@@ -155,10 +156,10 @@ void unit_fault_end(Unit *u)
     f->to = u->e.at - u->cache->write;
     f->at = unit_now(u)->at;
     f->leave = 0;
-    if (u->garbage) { /* the way out has to have the flags right */
+    if (u->garbage || u->x87.last >= 0) { /* for the way out to put right */
         Cold *cold = cold_add(u, COLD_ONE, NULL, f->at);
 
-        cold->recipe = u->recipe;
+        cold->recipe = u->garbage ? u->recipe : -1;
         cold->fault = u->faults;
     }
     if (u->faults < FAULTS_MAX - 1) {
@@ -184,6 +185,9 @@ static void emit_cold(Unit *u, const Cold *cold)
     }
     if (cold->recipe >= 0) {
         recipe_run(u, cold->recipe);
+    }
+    if (cold->kind != COLD_ALONE && cold->kind != COLD_FPU) {
+        x87_write(u, cold->x87);
     }
     switch (cold->kind) {
     case COLD_ALONE:
@@ -281,6 +285,7 @@ static bool emit_insn(Unit *u)
         return false;
     }
     share_drop(u);
+    x87_settle(u);
     emit_call(u, ends);
     u->recipe = -1;
     return !ends;
@@ -291,6 +296,7 @@ static bool emit_next(Unit *u)
     bool on;
 
     u->undisturbed = false;
+    x87_before(u);
     on = emit_insn(u);
     if (!u->undisturbed) {
         linear_lost(u);
@@ -303,7 +309,7 @@ static bool emit_next(Unit *u)
 
 static struct Before state_now(const Unit *u)
 {
-    return (struct Before){u->recipe, u->garbage, u->fpu_known};
+    return (struct Before){u->recipe, u->garbage, u->fpu_known, u->x87};
 }
 
 /* What is emitted next is behind the region. */
@@ -328,6 +334,7 @@ static void emit_region_alone(Unit *u, const Region *r)
     u->recipe = r->before.recipe;
     u->garbage = r->before.garbage;
     u->fpu_known = r->before.fpu_known;
+    u->x87 = r->before.x87;
     for (u->now = r->first; u->now <= r->last && on && !u->e.full; u->now++) {
         u->alone_at[u->now] = u->e.at;
         u->frame_at = NULL;
@@ -364,6 +371,7 @@ static void emit_first(Unit *u)
     region_close(u);
     if (on && !u->e.full) {
         u->now = u->count - 1;
+        x87_settle(u);
         emit_leave_next(u);
     }
 }

@@ -33,6 +33,12 @@ typedef enum ColdKind {
     COLD_ALONE,    /* go on in the copy in which each access has its own check   */
 } ColdKind;
 
+/* x87 instructions that are not written down yet: the last, and the last with an operand in memory.
+ * -1: none. */
+typedef struct X87Last {
+    int16_t last, operand;
+} X87Last;
+
 typedef struct Cold {
     Hole hole;
     const uint8_t *back; /* COLD_FILL, COLD_FPU */
@@ -44,6 +50,7 @@ typedef struct Cold {
     uint8_t linear;    /* COLD_FILL: where the linear address is */
     int16_t recipe;    /* run before anything else; -1: flags are right */
     int16_t fault;     /* COLD_ONE: whose way out it is; -1: nobody's   */
+    X87Last x87;       /* to be written down on the way out */
 } Cold;
 
 typedef struct UnitInsn {
@@ -75,6 +82,7 @@ typedef struct Region {
     struct Before {
         int recipe;
         bool garbage, fpu_known;
+        X87Last x87;
     } before;
     const uint8_t *join; /* behind it, in the first version */
 } Region;
@@ -109,6 +117,7 @@ typedef struct Unit {
     uint64_t phys2;
     uint32_t version2;
     int32_t crossing; /* of an instruction that leaves the page and is not in the unit; -1: none */
+    X87Last x87;
 
     /* Where nothing has been emitted since `frame_at`, this scratch register holds the guest's
      * register of the frame. */
@@ -224,6 +233,11 @@ bool copy_possible(const Unit *u, const Insn *i); /* true: it is tried          
 bool copy_may_write(const Insn *i, unsigned n);   /* operand n, 0 or 1           */
 bool copy_writes(const Insn *i);                  /* the memory operand          */
 bool frame_used(const Insn *i);                   /* it names r8 to r11 or AH    */
+/* x87.c: FIP, FDP and so on */
+void x87_passed(Unit *u, bool memory); /* the instruction in work has run              */
+void x87_before(Unit *u);              /* ... is about to be emitted                   */
+void x87_settle(Unit *u);              /* somebody may look                            */
+void x87_write(Unit *u, X87Last what); /* the same on a way out; uses rcx, and r11     */
 /* call.c: the interpreter's function; last: the unit ends here */
 void emit_call(Unit *u, bool last);
 /* stack.c: false: not this one */
