@@ -253,8 +253,8 @@ typedef struct Cpu {
     struct Cpu *self;
     uint64_t code_generation; /* of the cache, which the jump tables hold                */
     uint64_t page_rip;        /* rip of the first byte of the page that runs             */
-    uint64_t flags_but[3], flags_arith, flags_pushed;  /* constants: masks of EFLAGS, FLAG_BUT_ */
-    uint64_t df_mask, page_mask, many_mask;            /* constants: FLAG_DF ... string.c */
+    uint64_t flags_but[3], flags_arith, flags_pushed; /* constants: masks of EFLAGS, FLAG_BUT_ */
+    uint64_t df_mask, page_mask, many_mask;           /* constants: FLAG_DF ... string.c */
     uint64_t jump_mask, jump_slot, pushed; /* of the instruction that runs               */
     uint64_t share[SHARE_SLOTS]; /* addends of pages that accesses in work share         */
     uint32_t exit_site;          /* where the branch is that left, in the cache             */
