@@ -4,8 +4,8 @@
  * where code goes on behind an instruction that was called and may have changed the mode (docs/
  * design/translator.md, "System code"). Neither way leads through the loop when nothing is out of
  * the ordinary and the place is in the jump table of the view.
- * Not here: page faults of x87 and vector instructions, which may have others that come first, and
- * going on outside 64-bit code: both are left to the loop.
+ * Not here: page faults of x87 and vector instructions, which may have others that come first: they
+ * are left to the loop.
  */
 #include "target/i386/rt/fpu.h"
 #include "target/i386/rt/host.h"
@@ -70,14 +70,14 @@ const void *trans_next(Cpu *c)
     unsigned slot = jump_slot(c->next_rip);
     const JumpTable *t;
 
-    c->s.rip = c->next_rip;
-    if (c->code_size != CODE_64 || c->view == VIEW_SLOW || alone(c) ||
+    c->s.rip = c->code_size == CODE_64 ? c->next_rip : (uint32_t)c->next_rip;
+    if (c->view == VIEW_SLOW || alone(c) ||
         c->code_generation != c->code->generation || (c->block_break ? !rt_ordinary(c) : !c->go)) {
         return NULL;
     }
     jump_check(c);
     t = &c->jumps[c->view];
-    if (t->tag[slot] + c->s.rip) {
+    if (t->tag[slot] + c->code_tag + c->s.rip) {
         return NULL;
     }
     c->page_rip = t->page[slot];
