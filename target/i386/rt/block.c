@@ -10,6 +10,7 @@
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/mem.h"
 #include "target/i386/rt/rt.h"
+#include "target/i386/rt/walk.h"
 #include "target/i386/translate/translate.h"
 
 enum { INSN_BYTES = 15 };
@@ -41,16 +42,16 @@ void fetch_flush(Cpu *c, bool global_too)
     }
 }
 
-/* near: the page may be part of a large one, of 1 GB at most. */
-void fetch_flush_page(Cpu *c, uint64_t linear, bool near)
+/* reach: the page may be part of one of that size (tlb2_reach()). */
+void fetch_flush_page(Cpu *c, uint64_t linear, unsigned reach)
 {
     if (!c->blocks) {
         return;
     }
-    jump_flush_page(c, linear, near);
+    jump_flush_page(c, linear, reach);
     fetch_at(c, linear)->tag = 0;
-    for (unsigned n = 0; near && n < FETCH_SIZE; n++) {
-        if (c->blocks->fetch[n].tag >> 30 == linear >> 30) {
+    for (unsigned n = 0; reach != REACH_PAGE && n < FETCH_SIZE; n++) {
+        if (c->blocks->fetch[n].tag >> reach == linear >> reach) {
             c->blocks->fetch[n].tag = 0;
         }
     }

@@ -83,9 +83,10 @@ void block_init(Cpu *c, void *arena, size_t bytes);
  * readable until the next block_find(). */
 void block_flush(Cpu *c);
 
-/* Forget fetch translations: the guest flushed its TLB, all of it, or a page or the GB around. */
+/* Forget fetch translations: the guest flushed its TLB, all of it, or a page; reach:
+ * how large that may be (tlb2_reach()). */
 void fetch_flush(Cpu *c, bool global_too);
-void fetch_flush_page(Cpu *c, uint64_t linear, bool near);
+void fetch_flush_page(Cpu *c, uint64_t linear, unsigned reach);
 
 /* ---- finding them ---- */
 

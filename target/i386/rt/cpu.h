@@ -83,7 +83,8 @@ typedef struct Tlb2 {
     uint32_t context, global_context;
     uint32_t oldest, newest;      /* contexts of PCIDs below `oldest` have been flushed */
     uint32_t of_pcid[PCID_COUNT]; /* 0: none yet */
-    uint64_t large_at; /* addresses near which large pages were seen: bit (linear >> 30) % 64 */
+    /* In which GBs pages of 2 or 4 MB, and of 1 GB, were seen: bit (linear >> 30) % 64. */
+    uint64_t large_at, huge_at;
     Tlb2Entry small[TLB2_SETS * TLB2_WAYS] __attribute__((aligned(64)));
     Tlb2Entry large[TLB2_LARGE_SETS * TLB2_WAYS]; /* pieces of 2 MB */
 } Tlb2;

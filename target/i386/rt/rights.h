@@ -9,8 +9,9 @@ typedef struct Walk {
     uint64_t phys;              /* of the byte                                             */
     uint64_t entry[5], at[5];   /* the entries on the way, and their physical addresses    */
     uint8_t depth, entry_bytes; /* how many; 4 or 8                                        */
-    bool writable, user, no_execute, global, large, dirty;
-    bool keep; /* it may be remembered */
+    bool writable, user, no_execute, global, dirty;
+    bool large, huge; /* more than 4 KB; and more than 4 MB */
+    bool keep;        /* it may be remembered */
     uint8_t key;
 } Walk;
 

@@ -101,18 +101,25 @@ void tlb_flush_pcid(Cpu *c, unsigned pcid)
     }
 }
 
-/* Pieces of large pages in that GB: which of them the address is in is not kept. */
-static void forget_large(Cpu *c, uint64_t linear)
+/* Pieces of large pages whose addresses are the same from bit `reach` up: which of them the address
+ * is in is not kept. Those of a page have neighbouring slots. */
+static void forget_large(Cpu *c, uint64_t linear, unsigned reach)
 {
+    unsigned words = TLB_SIZE / 64, first = 0;
+
+    if (reach < REACH_HUGE) {
+        words = 1u << (reach - 12 - 6);
+        first = tlb_slot(linear & -(1ull << reach)) / 64;
+    }
     for (unsigned v = 0; v < VIEW_SLOW; v++) {
         TlbTable *t = &c->tlb_view[v];
 
-        for (unsigned w = 0; w < TLB_SIZE / 64; w++) {
+        for (unsigned w = first; w < first + words; w++) {
             for (uint64_t bits = t->large[w]; bits; bits &= bits - 1) {
                 unsigned slot = w * 64 + __builtin_ctzll(bits);
 
                 /* a page that may only be written does not exist */
-                if (-t->read[slot] >> 30 == linear >> 30) {
+                if (-t->read[slot] >> reach == linear >> reach) {
                     slot_clear(t, slot);
                 }
             }
@@ -125,14 +132,16 @@ void tlb_forget_page(Cpu *c, uint64_t linear)
     for (unsigned v = 0; v < VIEW_SLOW; v++) {
         slot_clear(&c->tlb_view[v], tlb_slot(linear));
     }
-    fetch_flush_page(c, linear, false);
+    fetch_flush_page(c, linear, REACH_PAGE);
 }
 
 static void forget_address(Cpu *c, uint64_t linear)
 {
-    if (tlb2_large_near(c, linear)) {
-        forget_large(c, linear);
-        fetch_flush_page(c, linear, true);
+    unsigned reach = tlb2_reach(c, linear);
+
+    if (reach != REACH_PAGE) {
+        forget_large(c, linear, reach);
+        fetch_flush_page(c, linear, reach);
     }
     tlb_forget_page(c, linear);
 }

@@ -4,7 +4,8 @@
  * ignorant of views: it keeps what a page walk found, and rights are derived from that at each
  * refill of the first level (SDM volume 3, "Caching translation information": 4.10.1 PCIDs, 4.10.2
  * TLBs, 4.10.4 invalidation). Small pages have sets of their own; large pages are kept in pieces of
- * 2 MB, and what flushes an address that may lie in one flushes all large pages of its GB.
+ * 2 MB, and what flushes an address where one may lie flushes that page's; where pages of 1 GB have
+ * been seen, all large ones of its GB.
  *
  * A flush of a PCID gives it a new context, so entries of the old one are never met again. Entries
  * are made by walks that have set A; one without D does not serve writes.
@@ -65,7 +66,7 @@ void tlb2_flush(Cpu *c)
 
     t->global_context = context_new(t);
     t->oldest = t->newest;
-    t->large_at = 0;
+    t->large_at = t->huge_at = 0;
     context_enter(c);
 }
 
@@ -134,7 +135,7 @@ uint64_t tlb2_find(Cpu *c, uint64_t linear)
     uint64_t page = find(small_set(c, pcid, linear), key_of(linear, PAGE_BITS, t->context),
                          key_of(linear, PAGE_BITS, t->global_context));
 
-    if (page || !tlb2_large_near(c, linear)) {
+    if (page || tlb2_reach(c, linear) == REACH_PAGE) {
         return page;
     }
     page = find(large_set(c, pcid, linear), key_of(linear, LARGE_BITS, t->context),
@@ -177,13 +178,32 @@ void tlb2_insert(Cpu *c, uint64_t linear, const Walk *w)
     }
     if (w->large) {
         t->large_at |= 1ull << (linear >> 30 & 63);
+        t->huge_at |= (uint64_t)w->huge << (linear >> 30 & 63);
         push_entry(large_set(c, pcid, linear), e, w->global ? own : global);
     } else {
         push_entry(small_set(c, pcid, linear), e, w->global ? own : global);
     }
 }
 
-static void drop_large(Tlb2 *t, uint64_t linear, uint32_t own, uint32_t global)
+static void drop(Tlb2Entry *set, uint64_t own, uint64_t global)
+{
+    for (unsigned n = 0; n < TLB2_WAYS; n++) {
+        if (set[n].key == own || set[n].key == global) {
+            set[n].key = 0;
+        }
+    }
+}
+
+/* A page of 4 MB has two pieces. */
+static void drop_large(Cpu *c, unsigned pcid, uint64_t linear, uint32_t own, uint32_t global)
+{
+    for (unsigned n = 0; n < 2; n++, linear ^= 1u << LARGE_BITS) {
+        drop(large_set(c, pcid, linear), key_of(linear, LARGE_BITS, own),
+             key_of(linear, LARGE_BITS, global));
+    }
+}
+
+static void drop_huge(Tlb2 *t, uint64_t linear, uint32_t own, uint32_t global)
 {
     uint64_t gb = key_of(linear, 30, 0);
     uint64_t within = ((1ull << 30) - 1) << KEY_UP & ~((1ull << TLB2_CONTEXT_BITS) - 1);
@@ -199,16 +219,14 @@ static void drop_large(Tlb2 *t, uint64_t linear, uint32_t own, uint32_t global)
 void tlb2_flush_page(Cpu *c, unsigned pcid, uint64_t linear, bool global_too)
 {
     Tlb2 *t = &c->tlb2;
-    Tlb2Entry *set = small_set(c, pcid, linear);
+    unsigned reach = tlb2_reach(c, linear);
     uint32_t own = t->of_pcid[pcid], global = global_too ? t->global_context : own;
 
-    for (unsigned n = 0; n < TLB2_WAYS; n++) {
-        if (set[n].key == key_of(linear, PAGE_BITS, own) ||
-            set[n].key == key_of(linear, PAGE_BITS, global)) {
-            set[n].key = 0;
-        }
-    }
-    if (tlb2_large_near(c, linear)) {
-        drop_large(t, linear, own, global);
+    drop(small_set(c, pcid, linear), key_of(linear, PAGE_BITS, own),
+         key_of(linear, PAGE_BITS, global));
+    if (reach == REACH_HUGE) {
+        drop_huge(t, linear, own, global);
+    } else if (reach != REACH_PAGE) {
+        drop_large(c, pcid, linear, own, global);
     }
 }

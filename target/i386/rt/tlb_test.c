@@ -190,6 +190,23 @@ TEST("TLB: INVLPG of any address in a large page drops it from both levels, and 
     bare_free(b);
 }
 
+TEST("TLB: INVLPG where 1 GB pages are drops the whole page; a neighbour of 2 MB stays elsewhere")
+{
+    BareCpu *b = spaces_new();
+
+    table_of(b, 0, 2)[1] = 0x200000 | PTE_OK | 0x80;
+    table_of(b, 0, 2)[2] = 0x200000 | PTE_OK | 0x80;
+    look(b, LOW + 0x201000);
+    look(b, LOW + 0x401000);
+    tlb_flush_page(b->c, LOW + 0x3ff000);
+    check(tlb_reads(b->c->tlb, LOW + 0x201000, 1) == NULL, true);
+    check(tlb_reads(b->c->tlb, LOW + 0x401000, 1) != NULL, true);
+    b->c->tlb2.huge_at = b->c->tlb2.large_at; /* as if it had been 1 GB */
+    tlb_flush_page(b->c, LOW + 0x3ff000);
+    check(tlb_reads(b->c->tlb, LOW + 0x401000, 1) == NULL, true);
+    bare_free(b);
+}
+
 TEST("TLB: rights are asked for at each refill: what is refused is looked up in the tables")
 {
     BareCpu *b = spaces_new();

@@ -100,6 +100,7 @@ static WalkResult walk_wide(Cpu *c, uint64_t linear, Walk *w)
             low = (1ull << shift) - 1;
             w->phys = (table & ~low) | (linear & low);
             w->large = level > 1;
+            w->huge = level > 2;
             w->key = entry >> 59 & 15;
             return WALK_OK;
         }
@@ -152,7 +153,7 @@ static WalkResult walk_tables(Cpu *c, uint64_t linear, Walk *w)
 
     w->depth = w->key = 0;
     w->writable = w->user = true;
-    w->no_execute = w->global = w->large = w->dirty = false;
+    w->no_execute = w->global = w->large = w->huge = w->dirty = false;
     w->keep = true;
     if (!(c->s.cr0 & CR0_PG)) {
         w->phys = linear;

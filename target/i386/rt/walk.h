@@ -22,10 +22,15 @@ void tlb2_flush_page(Cpu *c, unsigned pcid, uint64_t linear, bool global_too);
 unsigned tlb2_pcid(const Cpu *c);            /* the current one, or 0 */
 uint64_t tlb2_find(Cpu *c, uint64_t linear); /* page and TLB2_ bits of the 4 KB piece; 0: none */
 void tlb2_insert(Cpu *c, uint64_t linear, const Walk *w);
-/* May large pages lie in the same GB? */
-static inline bool tlb2_large_near(const Cpu *c, uint64_t linear)
+/* The size of the largest page that may be remembered of an address: its upper bits begin there. */
+enum { REACH_PAGE = 12, REACH_LARGE = 22, REACH_HUGE = 30 };
+static inline unsigned tlb2_reach(const Cpu *c, uint64_t linear)
 {
-    return c->tlb2.large_at >> (linear >> 30 & 63) & 1;
+    unsigned gb = linear >> 30 & 63;
+
+    return c->tlb2.huge_at >> gb & 1  ? REACH_HUGE
+         : c->tlb2.large_at >> gb & 1 ? REACH_LARGE - !!(c->s.cr4 & CR4_PAE)
+                                      : REACH_PAGE;
 }
 
 /* Give the first level tags for that page, as its rights and what lies there allow. A page whose

@@ -60,18 +60,35 @@ static void table_forget(JumpTable *t, uint64_t linear)
     }
 }
 
-/* Those of a GB, and units that end there. */
-static void table_forget_near(JumpTable *t, uint64_t linear)
+/* Was anything jumped to whose address is the same from bit `reach` up? */
+static bool table_knows(const JumpTable *t, uint64_t linear, unsigned reach)
 {
-    for (unsigned w = 0; w < JUMP_SLOTS / 64; w++) {
-        for (uint64_t bits = t->used[w]; bits; bits &= bits - 1) {
-            slot_forget(t, w * 64 + __builtin_ctzll(bits), linear, 30);
+    unsigned first = (linear & -(1ull << reach)) / GUEST_PAGE % JUMP_SLOTS / 64;
+
+    for (unsigned w = 0; w < 1u << (reach - 12 - 6); w++) {
+        if (t->near[first + w]) {
+            return true;
         }
     }
-    table_forget(t, (linear & -(1ull << 30)) - GUEST_PAGE);
+    return false;
 }
 
-void jump_flush_page(Cpu *c, uint64_t linear, bool near)
+/* Those of a large page, and units that end there. */
+static void table_forget_near(JumpTable *t, uint64_t linear, unsigned reach)
+{
+    if (reach < REACH_HUGE && !table_knows(t, linear, reach) &&
+        !table_knows(t, (linear & -(1ull << reach)) - GUEST_PAGE, reach)) {
+        return;
+    }
+    for (unsigned w = 0; w < JUMP_SLOTS / 64; w++) {
+        for (uint64_t bits = t->used[w]; bits; bits &= bits - 1) {
+            slot_forget(t, w * 64 + __builtin_ctzll(bits), linear, reach);
+        }
+    }
+    table_forget(t, (linear & -(1ull << reach)) - GUEST_PAGE);
+}
+
+void jump_flush_page(Cpu *c, uint64_t linear, unsigned reach)
 {
     unsigned page = linear / GUEST_PAGE % JUMP_SLOTS;
 
@@ -80,8 +97,8 @@ void jump_flush_page(Cpu *c, uint64_t linear, bool near)
 
         if (t->based) { /* tags are not linear addresses */
             table_clear(t, true);
-        } else if (near) {
-            table_forget_near(t, linear);
+        } else if (reach != REACH_PAGE) {
+            table_forget_near(t, linear, reach);
         } else if (t->near[page / 64] >> page % 64 & 1) {
             table_forget(t, linear);
             table_forget(t, linear - GUEST_PAGE); /* units of two pages */

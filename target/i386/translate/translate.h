@@ -122,9 +122,9 @@ void jump_check(Cpu *c);
 void jump_insert(Cpu *c, const Trans *t);
 
 /* Forget all of them, or all that may lead to pages that are not global: the view's translations
- * changed. page: those in one page, or the GB around. */
+ * changed. page: those in one page; reach: how large that may be (tlb2_reach()). */
 void jump_flush(Cpu *c, bool global_too);
-void jump_flush_page(Cpu *c, uint64_t linear, bool near);
+void jump_flush_page(Cpu *c, uint64_t linear, unsigned reach);
 
 /* For the signal handler: is that host address in the cache, and what of? Async-signal-safe. false:
  * not an instruction that may fault. *leave: where to go on, with `at` in ecx. */
