@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guest code of kvm_guests.c: 16-bit, copied to 0x1000 and run there with all segments at 0, and DS
+ * Guest code of kvm_guests.c: 16-bit but for one, copied to 0x1000 and run there with all segments at 0, and DS
  * and ES with limits of 4 GB. Port 0xf0 tells a step, 0xf1 a letter; 0xff ends.
  */
         .section .rodata
@@ -112,6 +112,22 @@ guest triple
 1:      .word   0
         .long   0
         done    triple
+
+/* 32-bit code: AVX registers from 0x9000 and on; CPUID's size of an XSAVE area to 0x9100; the registers
+ * to 0x9040 and on. */
+        .code32
+guest avx
+        vmovups 0x9000, %ymm5
+        vmovups 0x9020, %ymm7
+        movl    $0xd, %eax
+        xorl    %ecx, %ecx
+        cpuid
+        movl    %ebx, 0x9100
+        step    1
+        vmovups %ymm5, 0x9040
+        vmovups %ymm7, 0x9060
+        done    avx
+        .code16
 
 /* Tells a step and waits. */
 guest wait
