@@ -18,7 +18,7 @@ typedef struct Known {
 typedef struct Knowledge {
     Known reg[16];
     uint16_t values; /* numbers given so far */
-    uint8_t stretch; /* parts of the unit between which the world may have stopped */
+    uint8_t stretch; /* part of the unit in which accesses may share */
     bool code64;
 } Knowledge;
 
@@ -223,6 +223,12 @@ static bool add_accesses(Unit *u, const Knowledge *k, const Insn *i)
     return true;
 }
 
+/* What stands behind a loop is run once: its accesses would only widen the ranges of the loop's. */
+static bool loops(const Insn *i)
+{
+    return i->op == OP_JCC && (int32_t)i->imm < 0;
+}
+
 void share_plan(Unit *u)
 {
     Knowledge k = {.values = VALUES, .code64 = u->code64};
@@ -238,6 +244,7 @@ void share_plan(Unit *u)
         } else {
             forget_all(&k);
         }
+        k.stretch += loops(i);
     }
     u->first_access[u->count] = u->accesses;
 }
