@@ -93,6 +93,35 @@ void emit_jump_far(Unit *u, int32_t at)
 
 /* ---- direct branches ---- */
 
+static const uint8_t *own_entry(const Unit *u)
+{
+    return u->fpu_known ? u->top : u->entry;
+}
+
+uint8_t *emit_way_out(Unit *u)
+{
+    uint8_t *out = u->e.at;
+
+    cold_add(u, COLD_RIP, jmp32(&u->e), u->insn[0].at);
+    return out;
+}
+
+void emit_ask(Unit *u, const uint8_t *out)
+{
+    enum { LONGEST = 24 }; /* of both instructions, with room to spare */
+    Emit *e = &u->e;
+    Hole wanted;
+
+    u->asks = e->at - out < 128 - LONGEST;
+    if (u->asks) {
+        load_gs32(e, SCRATCH_C, CPU_AT(go));
+        wanted = jrcxz8(e);
+        if (!e->full) {
+            *wanted = out - e->at;
+        }
+    }
+}
+
 void emit_link(Unit *u, int32_t at)
 {
     Hole hole;
@@ -100,7 +129,7 @@ void emit_link(Unit *u, int32_t at)
     place_branch(u, 1);
     hole = jmp32(&u->e);
     if (to_entry(u, at)) {
-        fill32(&u->e, hole, u->fpu_known ? u->top : u->entry);
+        fill32(&u->e, hole, own_entry(u));
     } else {
         cold_add(u, COLD_LINK, hole, at);
     }
@@ -123,7 +152,7 @@ void emit_go(Unit *u, int32_t at)
 {
     if (!in_page(u, at)) {
         emit_jump_far(u, at);
-    } else if (at <= unit_now(u)->at) {
+    } else if (at <= unit_now(u)->at && !(u->asks && to_entry(u, at))) {
         emit_link_back(u, at);
     } else {
         emit_link(u, at);
@@ -141,7 +170,9 @@ void emit_jcc(Unit *u, const Insn *i)
     Emit *e = &u->e;
     int32_t at = unit_next(u) + (int32_t)i->imm;
 
-    if (in_page(u, at) && at <= unit_now(u)->at) {
+    if (u->asks && to_entry(u, at) && in_page(u, at)) {
+        jcc_to(e, i->cc, own_entry(u));
+    } else if (in_page(u, at) && at <= unit_now(u)->at) {
         Hole over = jcc32(e, i->cc ^ 1);
 
         emit_link_back(u, at);

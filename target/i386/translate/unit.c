@@ -378,12 +378,17 @@ static void emit_first(Unit *u)
 
 void unit_emit(Unit *u)
 {
+    const uint8_t *out = leads_back(u, 0) ? emit_way_out(u) : NULL;
+
     align(&u->e, 16);
     u->entry = u->e.at;
     emit_fpu_first(u);
     align(&u->e, 8);
     u->top = u->e.at;
     put_nops(&u->e, 5); /* becomes a jump when the page's code changes */
+    if (out) {
+        emit_ask(u, out);
+    }
     share_plan(u);
     emit_first(u);
     u->link = u->entry;

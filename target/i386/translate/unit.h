@@ -113,6 +113,7 @@ typedef struct Unit {
     uint8_t *entry;       /* asks whether the FPU is there, if the unit needs it */
     uint8_t *top, *stale; /* behind that; where it leads when the page's code changes */
     uint8_t *link;        /* where branches in the page lead */
+    bool asks;            /* at the top: who wants us? */
     CodePage *page2;      /* NULL: the unit has one page */
     uint64_t phys2;
     uint32_t version2;
@@ -258,6 +259,10 @@ bool emit_string(Unit *u);
 bool emit_branch(Unit *u, bool *ends);
 void emit_link(Unit *u, int32_t at);      /* to a place in the page */
 void emit_link_back(Unit *u, int32_t at); /* ... with a look at who wants us first */
+/* A loop asks at its top who wants the CPU, so that its branch back is one. It stands in front of
+ * the entry, the way out, which is too far away behind the unit; then comes the rest. */
+uint8_t *emit_way_out(Unit *u);
+void emit_ask(Unit *u, const uint8_t *out);
 void emit_go(Unit *u, int32_t at);
 bool in_page(const Unit *u, int32_t at); /* ... where a branch may lead directly */
 void emit_jcc(Unit *u, const Insn *i);
