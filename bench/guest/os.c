@@ -79,8 +79,8 @@ static uint64_t pipe_pong(uint8_t *arena, uint64_t count)
     return sum;
 }
 
-/* A unit: a child that ends at once. */
-static uint64_t fork_exit(uint8_t *arena, uint64_t count)
+/* Children one after the other; the sum of their statuses. */
+static uint64_t children(uint64_t count, void (*life)(void))
 {
     uint64_t sum = 0;
 
@@ -89,7 +89,7 @@ static uint64_t fork_exit(uint8_t *arena, uint64_t count)
         pid_t child = fork();
 
         if (child == 0) {
-            _exit(7);
+            life();
         }
         waitpid(child, &status, 0);
         sum += (uint64_t)WEXITSTATUS(status);
@@ -97,23 +97,27 @@ static uint64_t fork_exit(uint8_t *arena, uint64_t count)
     return sum;
 }
 
+static void end(void)
+{
+    _exit(7);
+}
+
+static void become_this_program(void)
+{
+    execl("/proc/self/exe", "bench", "exit", NULL);
+    _exit(1);
+}
+
+/* A unit: a child that ends at once. */
+static uint64_t fork_exit(uint8_t *arena, uint64_t count)
+{
+    return children(count, end);
+}
+
 /* A unit: a child that becomes this program, which ends at once. */
 static uint64_t fork_exec(uint8_t *arena, uint64_t count)
 {
-    uint64_t sum = 0;
-
-    for (uint64_t n = 0; n < count; n++) {
-        int status = 1;
-        pid_t child = fork();
-
-        if (child == 0) {
-            execl("/proc/self/exe", "bench", "exit", NULL);
-            _exit(1);
-        }
-        waitpid(child, &status, 0);
-        sum += (uint64_t)WEXITSTATUS(status);
-    }
-    return sum;
+    return children(count, become_this_program);
 }
 
 /* A unit: 256 fresh pages mapped, touched, unmapped. */
