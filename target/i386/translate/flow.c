@@ -3,8 +3,7 @@
  * Near branches (docs/design/translator.md, "Blocks and links"). In the first page: a branch that
  * is patched once its target has code. To another page and through registers: the jump table of the
  * view, keyed by rip. Backward branches and jump-table hits ask whether anybody wants the CPU.
- * Outside the flat model: segment.c. Not here: LOOP and JCXZ that count in
- * 16 bits: the interpreter's functions.
+ * Outside the flat model: segment.c.
  */
 #include "target/i386/translate/unit.h"
 
@@ -185,26 +184,36 @@ void emit_jcc(Unit *u, const Insn *i)
     }
 }
 
-/* JCXZ, LOOP and its kin: the host's own reach too few bytes. false: counts 16 bits. */
-static bool emit_count_branch(Unit *u, const Insn *i)
+/* rCX, of which LOOP has taken 1, as far as it counts, to rcx. */
+static void emit_count(Unit *u, unsigned size, bool loops)
+{
+    Emit *e = &u->e;
+
+    if (loops && size == 2) {
+        lea_base(e, SCRATCH_C, GUEST_CX, -1, false);
+        mov_rr16(e, GUEST_CX, SCRATCH_C);
+    } else if (loops) {
+        lea_base(e, GUEST_CX, GUEST_CX, -1, size == 8);
+    }
+    if (size == 8) {
+        mov_rr(e, SCRATCH_C, GUEST_CX);
+    } else if (size == 4) {
+        mov_rr32(e, SCRATCH_C, GUEST_CX);
+    } else {
+        movzx16(e, SCRATCH_C, GUEST_CX);
+    }
+}
+
+/* JCXZ, LOOP and its kin: the host's own reach too few bytes. */
+void emit_count_branch(Unit *u, const Insn *i)
 {
     enum { CC_OF_LOOPE = CC_NE, CC_OF_LOOPNE = CC_E }; /* that do not branch */
     Emit *e = &u->e;
-    bool wide = i->addrsize == 8, loops = i->op != OP_JCXZ;
+    bool loops = i->op != OP_JCXZ;
     Hole zero, other = NULL, over = NULL;
 
-    if (i->addrsize == 2) {
-        return false;
-    }
     flags_settle(u, true);
-    if (loops) {
-        lea_base(e, GUEST_CX, GUEST_CX, -1, wide);
-    }
-    if (wide) {
-        mov_rr(e, SCRATCH_C, GUEST_CX);
-    } else {
-        mov_rr32(e, SCRATCH_C, GUEST_CX);
-    }
+    emit_count(u, i->addrsize, loops);
     zero = jrcxz8(e);
     if (!loops) {
         over = jmp32(e);
@@ -219,7 +228,6 @@ static bool emit_count_branch(Unit *u, const Insn *i)
     if (other || over) {
         fill32(e, other ? other : over, e->at);
     }
-    return true;
 }
 
 /* ---- through registers, memory, the stack ---- */
@@ -308,7 +316,8 @@ bool emit_branch(Unit *u, bool *ends)
     case OP_LOOPE:
     case OP_LOOPNE:
         *ends = false;
-        return emit_count_branch(u, i);
+        emit_count_branch(u, i);
+        return true;
     case OP_JMP:
         flags_settle(u, true);
         if (relative) {

@@ -71,8 +71,8 @@ const void *trans_next(Cpu *c)
     const JumpTable *t;
 
     c->s.rip = c->code_size == CODE_64 ? c->next_rip : (uint32_t)c->next_rip;
-    if (c->view == VIEW_SLOW || alone(c) ||
-        c->code_generation != c->code->generation || (c->block_break ? !rt_ordinary(c) : !c->go)) {
+    if (c->view == VIEW_SLOW || alone(c) || c->code_generation != c->code->generation ||
+        (c->block_break ? !rt_ordinary(c) : !c->go)) {
         return NULL;
     }
     jump_check(c);

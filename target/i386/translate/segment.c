@@ -369,6 +369,16 @@ bool emit_branch_based(Unit *u, bool *ends)
         jcc_based(u, i, unit_next(u) + (int32_t)i->imm);
         *ends = false;
         return true;
+    case OP_JCXZ:
+    case OP_LOOP:
+    case OP_LOOPE:
+    case OP_LOOPNE:
+        *ends = false;
+        if (!may_link(u, i, unit_next(u) + (int32_t)i->imm)) {
+            return false;
+        }
+        emit_count_branch(u, i);
+        return true;
     case OP_JMP:
         jmp_based(u, i);
         return true;

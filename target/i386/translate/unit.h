@@ -266,6 +266,7 @@ void emit_ask(Unit *u, const uint8_t *out);
 void emit_go(Unit *u, int32_t at);
 bool in_page(const Unit *u, int32_t at); /* ... where a branch may lead directly */
 void emit_jcc(Unit *u, const Insn *i);
+void emit_count_branch(Unit *u, const Insn *i);
 void emit_leave_next(Unit *u); /* go on behind the instruction in work */
 /* rbp: rip wanted. Leaves to at, of kind, when it is not known. */
 void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at);
