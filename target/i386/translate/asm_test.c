@@ -158,6 +158,12 @@ static void pair_forms(Written *w, unsigned base, unsigned index, int32_t disp)
     reads(w, "mov r15, [%s+%s*1%s]", b, i, d);
     store_pair(&w->e, H_R15, base, index, disp, 4);
     reads(w, "mov [%s+%s*1%s], r15d", b, i, d);
+    load_pair_low(&w->e, H_BX, base, index, disp, 2);
+    reads(w, "mov bx, [%s+%s*1%s]", b, i, d);
+    load_pair_low(&w->e, H_CX, base, index, disp, 1);
+    reads(w, "mov cl, [%s+%s*1%s]", b, i, d);
+    store_pair(&w->e, H_CX, base, index, disp, 1);
+    reads(w, "mov [%s+%s*1%s], cl", b, i, d);
     store_pair(&w->e, H_SI, base, index, disp, 2);
     reads(w, "mov [%s+%s*1%s], si", b, i, d);
     store_pair_imm(&w->e, -2, base, index, disp, 8);
@@ -199,6 +205,12 @@ TEST("translate: the emitters of arithmetic are read back")
             reads(&w, "shrx %s, %s, %s", r64[a], r64[b], r64[15 - a]);
             pext_gs(&w.e, a, b, 0x1234);
             reads(&w, "pext %s, %s, gs:[0x0000000000001234]", r64[a], r64[b]);
+            pdep_gs(&w.e, a, b, 0x1234);
+            reads(&w, "pdep %s, %s, gs:[0x0000000000001234]", r64[a], r64[b]);
+            rorx(&w.e, a, b, 32, true);
+            reads(&w, "rorx %s, %s, 0x20", r64[a], r64[b]);
+            rorx(&w.e, a, b, 16, false);
+            reads(&w, "rorx %s, %s, 0x10", r32[a], r32[b]);
             movzx16(&w.e, a, b);
             reads(&w, "movzx %s, %s%s", r32[a], b < 8 ? r32[b] + 1 : r64[b], b < 8 ? "" : "w");
         }
@@ -206,6 +218,8 @@ TEST("translate: the emitters of arithmetic are read back")
         reads(&w, "cmp %s, 0xFFF", r64[a]);
         alu_imm(&w.e, 4, a, -16, false);
         reads(&w, "and %s, 0xFFFFFFF0", r32[a]);
+        not_reg(&w.e, a);
+        reads(&w, "not %s", r64[a]);
         shift_imm(&w.e, 5, a, 12, true);
         reads(&w, "shr %s, 0x0C", r64[a]);
     }
@@ -233,6 +247,11 @@ TEST("translate: branches go where their holes are filled, forwards and backward
     call_to(&w.e, w.bytes + 0x100);
     reads(&w, "call 0x0000000000000100");
     jmp_to(&w.e, w.bytes);
+    reads(&w, "jmp 0x0000000000000000");
+    mov_rr16(&w.e, H_R8, H_CX);
+    reads(&w, "mov r8w, cx");
+    hole = jmp8(&w.e);
+    fill8_back(&w.e, hole, w.bytes);
     reads(&w, "jmp 0x0000000000000000");
     jmp_reg(&w.e, H_R11);
     reads(&w, "jmp r11");
