@@ -372,6 +372,7 @@ static Block *block_kept(Cpu *c, uint64_t phys, bool decoded)
     while ((b = *at)) {
         bool here = b->phys == phys && b->mode == c->mode;
 
+        __builtin_prefetch(b->trans);
         if (here && !block_current(b)) { /* others are left: looking at their pages costs more */
             *at = b->chain;
             continue;

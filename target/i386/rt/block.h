@@ -124,6 +124,7 @@ static inline __attribute__((always_inline)) const Block *block_find_by(Cpu *c, 
     }
     j = &c->blocks->jump[(linear ^ linear >> 12) % JUMP_SIZE];
     b = j->block;
+    __builtin_prefetch(b->trans); /* wanted next, while its page's version is on its way */
     f = fetch_at(c, linear);
     if (likely(j->linear == linear && b->mode == c->mode && f->tag == fetch_tag(c, linear) &&
                f->phys == b->page && b->code->version == b->version &&
