@@ -107,10 +107,16 @@ static uint64_t code_linear(const Cpu *c, uint64_t rip)
     return c->code_size == CODE_64 ? linear : (uint32_t)linear;
 }
 
-/* The first byte behind the page of s.rip: the address of faults there. */
+/* How far it is from s.rip to the next page. CS may begin anywhere. */
+static uint64_t to_next_page(const Cpu *c)
+{
+    return GUEST_PAGE - (c->code_base + c->s.rip) % GUEST_PAGE;
+}
+
+/* The first byte there: the address of faults. */
 static uint64_t next_page(const Cpu *c)
 {
-    return code_linear(c, (c->s.rip | (GUEST_PAGE - 1)) + 1);
+    return code_linear(c, c->s.rip + to_next_page(c));
 }
 
 static bool block_current(const Block *b)
@@ -424,10 +430,10 @@ static void fetch_next(Cpu *c, void *opaque)
 
 bool block_next_page(Cpu *c, uint64_t *phys)
 {
-    uint64_t rip = (c->s.rip | (GUEST_PAGE - 1)) + 1;
+    uint64_t rip = c->s.rip + to_next_page(c), last = rip + GUEST_PAGE - 1;
     Fetch f;
 
-    if (!rip || rip > c->code_limit ||
+    if (!rip || last > c->code_limit || (c->code_size == CODE_16 && last > 0xffff) ||
         (unlikely(c->debug != NULL) && debug_breaks_in_page(c->debug, code_linear(c, rip)))) {
         return false;
     }

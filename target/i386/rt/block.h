@@ -68,7 +68,7 @@ const Block *block_at(Cpu *c, uint64_t phys);
 const Block *block_over(Cpu *c, uint64_t phys, uint64_t phys2);
 
 /* Where the page behind the one at s.rip lies, as code is fetched. false: it is not there, or no
- * RAM, or has breakpoints; nothing is raised. */
+ * RAM, or has breakpoints, or not all of it is in CS; nothing is raised. */
 bool block_next_page(Cpu *c, uint64_t *phys);
 
 static inline Block *block_loose(BlockCache *cache)

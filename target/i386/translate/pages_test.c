@@ -127,6 +127,26 @@ TEST("translate: branches to an instruction in two pages go through the table")
     bare_free(b);
 }
 
+TEST("translate: an instruction over two pages where CS begins in the middle of one")
+{
+    static const uint32_t bases[] = {0, 0x5ab, 0xfff};
+    BareCpu *b = bare_new(CODE_32);
+
+    b->c->code = b->code ? b->code : (b->code = code_cache_new(BARE_CACHE, NULL));
+    memcpy(b->ram + BARE_CODE, over, (size_t)(over_end - over));
+    for (unsigned n = 0; n < 3; n++) {
+        b->c->s.seg[SEG_CS].base = bases[n];
+        b->c->s.activity = CPU_RUNNING;
+        b->c->s.rip = BARE_CODE + 0xffd - bases[n]; /* lea, its REX left out */
+        b->c->s.gpr[R_AX] = 0;
+        b->c->s.gpr[R_CX] = 1;
+        rt_state_loaded(b->c);
+        check(bare_run(b), RT_HALT);
+        check(b->c->s.gpr[R_AX], 0x12345678);
+    }
+    bare_free(b);
+}
+
 TEST("translate: two vCPUs that share code and the first page, but not the second")
 {
     BareCpu *b = loaded(over, over_end, 0), *two = bare_new(CODE_64);
