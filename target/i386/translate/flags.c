@@ -98,7 +98,7 @@ static bool recipe_survives(const Unit *u)
 }
 
 /* The instruction in work is about to run, its checks done. May the flags stay overwritten? */
-void flags_settle(Unit *u, bool faults)
+void flags_settle(Unit *u, bool shown)
 {
     const InsnRow *row = insn_row(unit_now(u)->i);
     bool stay;
@@ -107,7 +107,7 @@ void flags_settle(Unit *u, bool faults)
         return;
     }
     stay = writes_all(row) || (!(row->written & FLAGS_ARITH) && recipe_survives(u));
-    if (row->read & FLAGS_ARITH || faults || !stay) {
+    if (row->read & FLAGS_ARITH || shown || !stay) {
         recipe_run(u, u->recipe);
         u->garbage = false;
     }

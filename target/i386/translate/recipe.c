@@ -47,6 +47,29 @@ static void op_once(Unit *u, unsigned op, const Insn *i, unsigned a, unsigned b)
     }
 }
 
+/* The operand as it was before `done`, and then `done` again: in rcx, so that what depends on the
+ * register need not wait. */
+static void again(Unit *u, const Insn *i, unsigned done, unsigned a, unsigned b)
+{
+    unsigned undo = done == ADD ? SUB : ADD, size = i->operand[0].size;
+    int32_t imm = (int32_t)i->imm;
+
+    if (i->operand[1].kind != OPERAND_IMM && b == SCRATCH_C) { /* no place */
+        op_rr(&u->e, undo, a, b, size);
+        op_rr(&u->e, done, a, b, size);
+        return;
+    }
+    if (i->operand[1].kind == OPERAND_IMM && size >= 4 && imm != INT32_MIN) {
+        lea_base(&u->e, SCRATCH_C, a, done == ADD ? -imm : imm, size == 8);
+    } else {
+        if (a != SCRATCH_C) {
+            mov_rr(&u->e, SCRATCH_C, a);
+        }
+        op_once(u, undo, i, SCRATCH_C, b);
+    }
+    op_once(u, done, i, SCRATCH_C, b);
+}
+
 void recipe_run(Unit *u, int recipe)
 {
     const Insn *i = u->insn[recipe].i;
@@ -61,12 +84,10 @@ void recipe_run(Unit *u, int recipe)
         op_once(u, TEST, i, a, b);
         break;
     case OP_ADD:
-        op_once(u, SUB, i, a, b);
-        op_once(u, ADD, i, a, b);
+        again(u, i, ADD, a, b);
         break;
     case OP_SUB:
-        op_once(u, ADD, i, a, b);
-        op_once(u, SUB, i, a, b);
+        again(u, i, SUB, a, b);
         break;
     default: /* AND, OR, XOR: the result says it all */
         op_rr(&u->e, TEST, a, a, i->operand[0].size);

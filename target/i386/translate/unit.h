@@ -166,8 +166,8 @@ static inline int32_t unit_next(const Unit *u)
 /* flags.c: what happens to flags */
 bool recipe_possible(const Insn *i);
 /* The checks of the instruction in work are done: have the flags right if they matter to it or
- * behind it, or if a host fault may show them. */
-void flags_settle(Unit *u, bool faults);
+ * behind it, or at once: shown. A host fault's way out runs the recipe itself. */
+void flags_settle(Unit *u, bool shown);
 /* After the instruction in work has changed registers and flags. */
 void recipe_follow(Unit *u);
 /* Run it: flags are then what they were. */
