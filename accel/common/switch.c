@@ -34,6 +34,16 @@ static bool offered(Accel *a, Vcpu *cpu, Error **err)
     return true;
 }
 
+static bool smm_offered(Machine *m, Accel *a, Error **err)
+{
+    if (!m->smm || !a->no_smm) {
+        return true;
+    }
+    error_set(err, "%s has no system management mode here, and the guest was started with it",
+              a->obj.class->name);
+    return error_hint(err, "start the machine with -machine smm=off");
+}
+
 static void vcpu_leaves(Vcpu *cpu)
 {
     vcpu_thread_end(cpu);
@@ -145,11 +155,13 @@ bool accel_switch(Machine *m, const char *name, Error **err)
     if (!to) {
         return false;
     }
-    for (unsigned i = 0; i < machine_cpu_count(m); i++) {
-        if (!offered(to, machine_cpu(m, i), err)) {
-            object_remove(&to->obj);
-            return false;
-        }
+    ok = smm_offered(m, to, err);
+    for (unsigned i = 0; ok && i < machine_cpu_count(m); i++) {
+        ok = offered(to, machine_cpu(m, i), err);
+    }
+    if (!ok) {
+        object_remove(&to->obj);
+        return false;
     }
     lock_take(machine_lock(m));
     ok = exchange(m, to, err);

@@ -138,8 +138,8 @@ static bool add_chipset(Pc *pc, Error **err)
 {
     const Accel *a = machine_accel(&pc->machine);
     const PropValue several[] = {{"multifunction", FLAG(true)}, {}};
-    const PropValue pm[] = {{"smm", FLAG(pc->smm == ON || (pc->smm == AUTO && !(a && a->no_smm)))},
-                            {}};
+    bool smm = pc->smm == ON || (pc->smm == AUTO && !(a && a->no_smm));
+    const PropValue pm[] = {{"smm", FLAG(smm)}, {}};
     Device *host = add(pc, &I440fxHost_class, "i440fx", NULL, NULL, NULL, err), *f0, *isa;
 
     if (!host) {
@@ -153,6 +153,7 @@ static bool add_chipset(Pc *pc, Error **err)
         !(pc->pm = add(pc, &Piix4Pm_class, "pm", bus, "1.3", pm, err))) {
         return false;
     }
+    pc->machine.smm = smm;
     pc->bridge = (I440fx *)f0;
     piix3_serve_reset((Piix3 *)isa, pc->host);
     for (unsigned irq = 0; irq < ISA_IRQS; irq++) {

@@ -53,10 +53,10 @@ OPTIONS = [ # arguments, what is said
 ]
 
 
-def says(binary, args, user=None):
+def says(binary, args, user=None, ask=''):
     """What the program says on its way to a monitor that quits."""
     args = [binary, '-S', '-m', '16', '-nodefaults', '-display', 'none', '-monitor', 'stdio'] + args
-    done = subprocess.run(args, input='quit\n', stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+    done = subprocess.run(args, input=f'{ask}\nquit\n', stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
                           check=False, user=user)
     return done.stdout
 
@@ -84,6 +84,17 @@ def nodes(binary, folder):
             continue
         failed += judge(name, text, f'{path}: {re.escape(said)}.*\n.*{re.escape(hint)}')
     return failed
+
+
+def without_smm(binary):
+    """Where KVM has no SMM it cannot be asked for, nor can a machine that has it come to KVM."""
+    said = says(binary, ['-accel', 'kvm', '-machine', 'smm=on'])
+    if 'system management mode' not in said:
+        print('skip kvm: a machine with SMM on a KVM without: this one has it')
+        return 0
+    return judge('smm=on', said, 'smm=on: .* has no system management mode on this host\n.*leave it out') + judge(
+        'x_accel kvm with SMM', says(binary, ['-accel', 'tcg', '-cpu', 'qemu64'], ask='x_accel kvm'),
+        'has no system management mode here')
 
 
 def options(binary):
@@ -142,7 +153,7 @@ def main():
         os.chmod(folder, 0o755)
         failed += nodes(binary, folder)
     if 'kvm' in engines:
-        failed += options(binary)
+        failed += options(binary) + without_smm(binary)
         failed += subprocess.run([os.path.join(os.path.dirname(binary), 'tests/kvm/kvm-guests')], check=False).returncode
     return 1 if failed else 0
 
