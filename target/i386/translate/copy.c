@@ -230,12 +230,13 @@ static void frame_store(Unit *u, const Insn *i, const Frame *f)
 static void want_fpu(Unit *u)
 {
     Emit *e = &u->e;
-    Hole there;
+    Hole there, away;
 
     if (!u->fpu_known) {
         load_gs8(e, SCRATCH_C, CPU_AT(fpu_away));
         there = jrcxz8(e);
-        cold_add(u, COLD_FPU, jmp32(e), unit_now(u)->at)->back = e->at;
+        away = jmp32(e); /* first: its end is where the cold piece comes back to */
+        cold_add(u, COLD_FPU, away, unit_now(u)->at)->back = e->at;
         fill8(e, there);
         u->fpu_known = true;
     }
