@@ -165,8 +165,8 @@ enum {
 /* Where rips lead in translated code, for each view; see target/i386/translate. A tag is minus the
  * rip, to which outside 64-bit code 2^32 times the base of CS is added. The slot is what PEXT takes
  * from the rip by JUMP_MASK: functions begin at multiples of 16, so bits below would be lost on
- * them, and a kernel has thousands. */
-enum { JUMP_SLOTS = 16384, JUMP_SHIFT = 3, JUMP_VIEWS = VIEW_SLOW };
+ * them, and a kernel has thousands; but a function may begin with a call of five bytes. */
+enum { JUMP_SLOTS = 32768, JUMP_SHIFT = 2, JUMP_VIEWS = VIEW_SLOW };
 enum { JUMP_MASK = (JUMP_SLOTS - 1) << JUMP_SHIFT };
 
 enum { SHARE_SLOTS = 6 };
