@@ -39,6 +39,7 @@ static uint64_t floats(uint8_t *arena, uint64_t count)
         v[i] = _mm_set1_ps((float)i);
     }
     for (uint64_t n = 0; n < count * 1000; n++) {
+#pragma GCC unroll 4 /* in registers, not in an array */
         for (int i = 0; i < 4; i++) {
             v[i] = _mm_add_ps(_mm_mul_ps(v[i], half), one);
         }
@@ -174,6 +175,7 @@ FMA static uint64_t fused(uint8_t *arena, uint64_t count)
         v[i] = _mm256_set1_pd(i);
     }
     for (uint64_t n = 0; n < count * 1000; n++) {
+#pragma GCC unroll 6
         for (int i = 0; i < 6; i++) {
             v[i] = _mm256_fmadd_pd(v[i], half, one);
         }
