@@ -53,6 +53,7 @@ struct Interp {
     Selectors selectors[3];
     unsigned cpl;
     bool based;        /* 32-bit segments have bases as 16-bit ones have */
+    bool fs_gs;        /* FS and GS are there outside 64-bit code, as they are not on the host */
     uint64_t odd;      /* interp_segments() */
     _Atomic bool deaf; /* to interp_kick(): it would come faster than the CPU gets on */
     DebugPlan plan;
@@ -182,6 +183,7 @@ void interp_level(Interp *t, unsigned cpl)
 void interp_segments(Interp *t, bool based, uint64_t odd)
 {
     t->based = based;
+    t->fs_gs = true;
     t->odd = odd;
 }
 
@@ -298,7 +300,7 @@ static void load_state(Interp *t, CodeSize code, const CpuRegs *regs)
     set_segment(&s->seg[SEG_SS], t, sel.ss, code, false, STACK_BASE);
     set_segment(&s->seg[SEG_DS], t, sel.ds, code, false, DATA_BASE);
     set_segment(&s->seg[SEG_ES], t, sel.ds, code, false, DATA_BASE);
-    for (unsigned n = SEG_FS; n <= SEG_GS && code != CODE_64; n++) {
+    for (unsigned n = SEG_FS; n <= SEG_GS && t->fs_gs && code != CODE_64; n++) {
         set_segment(&s->seg[n], t, sel.ds, code, false, DATA_BASE);
     }
     if (t->odd && code != CODE_64) {

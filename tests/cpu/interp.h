@@ -29,7 +29,8 @@ void interp_code_written(Interp *t, uint64_t linear, unsigned bytes);
 void interp_run(Interp *t, CodeSize code, const CpuRegs *regs, Outcome *out);
 
 /* Programs outside 64-bit code from now on: based: 32-bit segments begin at the areas they are for;
- * odd: not 0: some segments have limits, grow down, may not be written, or are not there. */
+ * odd: not 0: some segments have limits, grow down, may not be written, or are not there. FS and GS
+ * are as DS. */
 void interp_segments(Interp *t, bool based, uint64_t odd);
 
 /* The translator: random flushes and random units from now on, see stir(). */
