@@ -263,41 +263,38 @@ static inline void load_pair(Emit *e, unsigned to, unsigned base, unsigned index
     put_modrm_index(e, to, base, index, 0, disp);
 }
 
-/* The register's upper part stays where the size is 1 or 2, which is no REX's business: AL to BL.
- */
-static inline void load_pair_low(Emit *e, unsigned to, unsigned base, unsigned index, int32_t disp,
-                                 unsigned size)
+/* opcode: that of one byte, 1 less than of the other sizes. Size 1 gets no REX of its own: AL to
+ * BL. */
+static inline void pair_op(Emit *e, uint8_t opcode, unsigned r, unsigned base, unsigned index,
+                           int32_t disp, unsigned size)
 {
     if (size == 2) {
         put8(e, 0x66);
     }
-    put_rex(e, size == 8, to, index, base, false);
-    put8(e, size == 1 ? 0x8a : 0x8b);
-    put_modrm_index(e, to, base, index, 0, disp);
+    put_rex(e, size == 8, r, index, base, false);
+    put8(e, opcode | (size > 1));
+    put_modrm_index(e, r, base, index, 0, disp);
+}
+
+/* The register's upper part stays where the size is 1 (AL to BL) or 2. */
+static inline void load_pair_low(Emit *e, unsigned to, unsigned base, unsigned index, int32_t disp,
+                                 unsigned size)
+{
+    pair_op(e, 0x8a, to, base, index, disp, size);
 }
 
 /* size: 1 (AL to BL), 2, 4, 8 */
 static inline void store_pair(Emit *e, unsigned from, unsigned base, unsigned index, int32_t disp,
                               unsigned size)
 {
-    if (size == 2) {
-        put8(e, 0x66);
-    }
-    put_rex(e, size == 8, from, index, base, false);
-    put8(e, size == 1 ? 0x88 : 0x89);
-    put_modrm_index(e, from, base, index, 0, disp);
+    pair_op(e, 0x88, from, base, index, disp, size);
 }
 
-/* value: sign-extended to size */
+/* value: sign-extended to size: 2, 4, 8 */
 static inline void store_pair_imm(Emit *e, int32_t value, unsigned base, unsigned index,
                                   int32_t disp, unsigned size)
 {
-    if (size == 2) {
-        put8(e, 0x66);
-    }
-    put_rex(e, size == 8, 0, index, base, false);
-    put8(e, 0xc7);
-    put_modrm_index(e, 0, base, index, 0, disp);
+    pair_op(e, 0xc6, 0, base, index, disp, size);
     put_value(e, (uint32_t)value, size == 2 ? 2 : 4);
 }
 
@@ -402,14 +399,6 @@ static inline void cmp_gs8_imm(Emit *e, uint32_t disp, uint8_t value)
 {
     gs_op(e, 0x80, false, 7, disp);
     put8(e, value);
-}
-
-static inline void shift_imm(Emit *e, unsigned digit, unsigned r, uint8_t count, bool wide)
-{
-    put_rex(e, wide, 0, 0, r, false);
-    put8(e, 0xc1);
-    put_modrm_reg(e, digit, r);
-    put8(e, count);
 }
 
 /* ---- branches ---- */

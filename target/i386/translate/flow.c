@@ -52,7 +52,7 @@ static uint32_t jumps_at(const Unit *u, size_t field)
 void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at)
 {
     Emit *e = &u->e;
-    Hole hit, poll;
+    Hole hit;
     uint8_t *out;
 
     if (!u->plain) {
@@ -68,10 +68,7 @@ void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at)
     cold_add(u, miss, jmp32(e), at);
     fill8(e, hit);
     load_gs32(e, SCRATCH_C, CPU_AT(go));
-    poll = jrcxz8(e);
-    if (!e->full) {
-        *poll = out - e->at;
-    }
+    fill8_back(e, jrcxz8(e), out);
 }
 
 void emit_jump_hit(Unit *u)
@@ -109,15 +106,11 @@ void emit_ask(Unit *u, const uint8_t *out)
 {
     enum { LONGEST = 24 }; /* of both instructions, with room to spare */
     Emit *e = &u->e;
-    Hole wanted;
 
     u->asks = e->at - out < 128 - LONGEST;
     if (u->asks) {
         load_gs32(e, SCRATCH_C, CPU_AT(go));
-        wanted = jrcxz8(e);
-        if (!e->full) {
-            *wanted = out - e->at;
-        }
+        fill8_back(e, jrcxz8(e), out);
     }
 }
 

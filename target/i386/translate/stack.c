@@ -17,15 +17,6 @@ static void move_sp(Unit *u, int32_t by)
     lea_base(&u->e, GUEST_SP, GUEST_SP, by, u->code64);
 }
 
-void mov_width(Unit *u, unsigned to, unsigned from)
-{
-    if (u->code64) {
-        mov_rr(&u->e, to, from);
-    } else {
-        mov_rr32(&u->e, to, from);
-    }
-}
-
 static Place check_push(Unit *u, unsigned n)
 {
     Place p = emit_access_stack(u, n, R_SP, -(int32_t)width(u), width(u), true);
@@ -127,10 +118,7 @@ static bool emit_lea(Unit *u, const Insn *i)
         unsigned to = guest_reg(u, reg, SCRATCH_B);
 
         addend_lost(u);
-        put8(e, 0x66);
-        put_rex(e, false, SCRATCH_A, 0, to, false);
-        put8(e, 0x89);
-        put_modrm_reg(e, SCRATCH_A, to);
+        mov_rr16(e, to, SCRATCH_A);
         if (in_frame(reg)) {
             store_gs(e, CPU_AT(s.gpr) + 8 * reg, to);
         }

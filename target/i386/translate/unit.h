@@ -249,7 +249,6 @@ static inline unsigned width(const Unit *u)
 {
     return u->code64 ? 8 : 4;
 }
-void mov_width(Unit *u, unsigned to, unsigned from);
 bool does_nothing(const Insn *i);
 /* system.c: false: not this one; *ends: the unit ends here */
 bool emit_system(Unit *u, bool *ends);
