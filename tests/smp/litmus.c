@@ -19,6 +19,7 @@
 #endif
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -505,16 +506,19 @@ static void growing(unsigned cpu)
     }
 }
 
-/* Code is changed at the moment that the other executes it, and so its page, for the first time. */
-static void first_time(unsigned cpu)
+/* Code is changed at the moment that the other executes it, and so its page, for the first time.
+ * each: they meet in front of each page, so that the store comes while the other decodes. */
+static void change_new_code(unsigned cpu, bool each)
 {
     uint32_t random = round_now;
 
     for (unsigned n = 0; cpu == 0 && n < PAGES_ROUND; n++) {
         function_make(code_page(n), 1);
     }
-    meet();
     for (unsigned n = 0; n < PAGES_ROUND; n++) {
+        if (each || n == 0) {
+            meet();
+        }
         dither(&random);
         if (cpu == 0) {
             *(volatile uint32_t *)(code_page(n) + 4) = 2;
@@ -529,28 +533,14 @@ static void first_time(unsigned cpu)
     }
 }
 
-/* The same, one page after another: the store comes while the other decodes. */
+static void first_time(unsigned cpu)
+{
+    change_new_code(cpu, false);
+}
+
 static void same_moment(unsigned cpu)
 {
-    uint32_t random = round_now;
-
-    for (unsigned n = 0; cpu == 0 && n < PAGES_ROUND; n++) {
-        function_make(code_page(n), 1);
-    }
-    for (unsigned n = 0; n < PAGES_ROUND; n++) {
-        meet();
-        dither(&random);
-        if (cpu == 0) {
-            *(volatile uint32_t *)(code_page(n) + 4) = 2;
-        } else {
-            function_call(code_page(n));
-        }
-    }
-    meet();
-    serialize();
-    for (unsigned n = 0; cpu == 1 && n < PAGES_ROUND; n++) {
-        note(function_call(code_page(n)) != 2);
-    }
+    change_new_code(cpu, true);
 }
 
 /* Both change functions of one page that both execute. */
