@@ -14,6 +14,7 @@
  * other, each from the state as after reset; the seed that is told is that of the first of them.
  */
 #include "tests/lib/barecpu.h"
+#include "tests/lib/random.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -38,22 +39,13 @@ typedef struct Shared {
     volatile uint64_t seed, rounds, retired, entries;
 } Shared;
 
-static uint64_t next(uint64_t *r)
+static bool one_in(Random *r, unsigned n)
 {
-    uint64_t x = *r += 0x9e3779b97f4a7c15ull;
-
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebull;
-    return x ^ x >> 31;
-}
-
-static bool one_in(uint64_t *r, unsigned n)
-{
-    return !(next(r) >> 20 & 0xfffff) || (next(r) >> 20) % n == 0;
+    return !random_below(r, n);
 }
 
 /* Bytes, now and then one that begins what programs are made of. */
-static void fill_code(uint64_t *r, uint8_t *at, unsigned bytes)
+static void fill_code(Random *r, uint8_t *at, unsigned bytes)
 {
     static const uint8_t usual[] = {0x01, 0x03, 0x0f, 0x29, 0x31, 0x39, 0x48, 0x49, 0x4c, 0x50,
                                     0x58, 0x66, 0x74, 0x75, 0x81, 0x83, 0x85, 0x89, 0x8b, 0x8d,
@@ -61,35 +53,35 @@ static void fill_code(uint64_t *r, uint8_t *at, unsigned bytes)
                                     0xe9, 0xeb, 0xf0, 0xf2, 0xf3, 0xf7, 0xff, 0x8e, 0xcf};
 
     for (unsigned n = 0; n < bytes; n++) {
-        at[n] = one_in(r, 3) ? usual[next(r) % sizeof(usual)] : next(r);
+        at[n] = one_in(r, 3) ? usual[random_bits(r) % sizeof(usual)] : random_bits(r);
     }
 }
 
-static uint64_t address(uint64_t *r)
+static uint64_t address(Random *r)
 {
-    switch (next(r) >> 40 & 7) {
+    switch (random_bits(r) >> 40 & 7) {
     case 0:
-        return next(r);
+        return random_bits(r);
     case 1:
-        return next(r) | 0xffff800000000000;
+        return random_bits(r) | 0xffff800000000000;
     case 2:
-        return BARE_RAM - (next(r) & 63);
+        return BARE_RAM - (random_bits(r) & 63);
     case 3:
-        return BARE_TABLES + (next(r) & 0x3fff);
+        return BARE_TABLES + (random_bits(r) & 0x3fff);
     case 4:
-        return BARE_CODE + (next(r) & (CODE_SPAN - 1));
+        return BARE_CODE + (random_bits(r) & (CODE_SPAN - 1));
     default:
-        return BARE_STACK + (next(r) & 0xffff);
+        return BARE_STACK + (random_bits(r) & 0xffff);
     }
 }
 
 /* Gates of all kinds, most of them good, into the code. */
-static void fill_gates(uint64_t *r, BareCpu *b, CodeSize code)
+static void fill_gates(Random *r, BareCpu *b, CodeSize code)
 {
     unsigned bytes = code == CODE_16 ? 4 : code == CODE_32 ? 8 : 16;
 
     for (unsigned n = 0; n < 256; n++) {
-        uint64_t to = BARE_CODE + (next(r) & (CODE_SPAN - 1));
+        uint64_t to = BARE_CODE + (random_bits(r) & (CODE_SPAN - 1));
         uint64_t gate = (to & 0xffff) | (code == CODE_64 ? 0x18ull : 8ull) << 16 | 0x8e00ull << 32 |
                         to >> 16 << 48;
         uint64_t high = 0;
@@ -101,7 +93,7 @@ static void fill_gates(uint64_t *r, BareCpu *b, CodeSize code)
             gate |= 0x6000ull << 32;
         }
         if (one_in(r, 32)) {
-            gate ^= next(r) & next(r);
+            gate ^= random_bits(r) & random_bits(r);
         }
         memcpy(b->ram + TABLE + n * bytes, &gate, bytes > 8 ? 8 : bytes);
         if (bytes == 16) {
@@ -137,7 +129,7 @@ static void virtual_8086(BareCpu *b)
 }
 
 /* 16-bit protected mode; compatibility mode. */
-static void narrow(uint64_t *r, X86State *s, CodeSize code)
+static void narrow(Random *r, X86State *s, CodeSize code)
 {
     s->seg[SEG_CS].attr &= ~(code == CODE_64 ? ATTR_L : ATTR_DB);
     if (one_in(r, 2)) {
@@ -149,19 +141,21 @@ static void narrow(uint64_t *r, X86State *s, CodeSize code)
     }
 }
 
-static void random_state(uint64_t *r, BareCpu *b, CodeSize code)
+static void random_state(Random *r, BareCpu *b, CodeSize code)
 {
     X86State *s = &b->c->s;
 
     for (unsigned n = 0; n < 16; n++) {
-        s->gpr[n] = one_in(r, 4) ? next(r) : address(r);
+        s->gpr[n] = one_in(r, 4) ? random_bits(r) : address(r);
     }
     s->gpr[R_CX] &= one_in(r, 4) ? ~0ull : 0xff;
-    s->rip = code == CODE_16 ? next(r) & (CODE_SPAN - 1) : BARE_CODE + (next(r) & (CODE_SPAN - 1));
-    s->rflags = FLAG_ONE | (next(r) & (FLAGS_ARITH | FLAG_DF | FLAG_IF | FLAG_AC | FLAG_NT)) |
+    s->rip = code == CODE_16 ? random_bits(r) & (CODE_SPAN - 1)
+                             : BARE_CODE + (random_bits(r) & (CODE_SPAN - 1));
+    s->rflags = FLAG_ONE |
+                (random_bits(r) & (FLAGS_ARITH | FLAG_DF | FLAG_IF | FLAG_AC | FLAG_NT)) |
                 (one_in(r, 20) ? FLAG_TF : 0);
-    s->cr0 |= next(r) & (CR0_WP | CR0_AM | CR0_MP) & (one_in(r, 2) ? ~0u : 0);
-    s->cr4 |= next(r) & (CR4_PGE | CR4_OSXSAVE | CR4_FSGSBASE | CR4_OSFXSR | CR4_OSXMMEXCPT);
+    s->cr0 |= random_bits(r) & (CR0_WP | CR0_AM | CR0_MP) & (one_in(r, 2) ? ~0u : 0);
+    s->cr4 |= random_bits(r) & (CR4_PGE | CR4_OSXSAVE | CR4_FSGSBASE | CR4_OSFXSR | CR4_OSXMMEXCPT);
     s->xcr0 = 7;
     if (code == CODE_16) {
         s->seg[SEG_CS].selector = BARE_CODE >> 4;
@@ -175,7 +169,7 @@ static void random_state(uint64_t *r, BareCpu *b, CodeSize code)
         narrow(r, s, code);
     }
     for (unsigned n = 0; code == CODE_32 && n < SEG_LDTR && one_in(r, 6); n++) { /* not flat */
-        s->seg[n].limit = next(r) & 0xfffff;
+        s->seg[n].limit = random_bits(r) & 0xfffff;
     }
 }
 
@@ -197,12 +191,12 @@ static void run(BareCpu *b)
 
 static void one_round(BareCpu *b, CodeSize code, uint64_t seed, timer_t timer)
 {
-    uint64_t r = seed;
+    Random r = {seed};
     struct itimerspec soon = {.it_value = {0, ROUND_MS * 1000000}};
 
     fill_code(&r, b->ram + BARE_CODE, CODE_SPAN);
     for (unsigned n = 0; n < 0x8000; n += 8) {
-        uint64_t value = one_in(&r, 2) ? address(&r) : next(&r);
+        uint64_t value = one_in(&r, 2) ? address(&r) : random_bits(&r);
 
         memcpy(b->ram + BARE_STACK + n, &value, 8);
     }

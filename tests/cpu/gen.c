@@ -11,20 +11,6 @@
 
 #include <string.h>
 
-uint64_t random_bits(Random *r)
-{
-    uint64_t x = r->state += 0x9e3779b97f4a7c15ull;
-
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebull;
-    return x ^ x >> 31;
-}
-
-unsigned random_below(Random *r, unsigned n)
-{
-    return (random_bits(r) >> 33) % n;
-}
-
 static bool one_in(Random *r, unsigned n)
 {
     return !random_below(r, n);

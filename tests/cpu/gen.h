@@ -5,13 +5,7 @@
  */
 #pragma once
 #include "tests/cpu/native.h"
-
-typedef struct Random {
-    uint64_t state;
-} Random;
-
-uint64_t random_bits(Random *r);
-unsigned random_below(Random *r, unsigned n);
+#include "tests/lib/random.h"
 
 /* One point of the opcode space; the rest of an encoding is random. */
 typedef struct Shape {
