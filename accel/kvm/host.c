@@ -39,8 +39,7 @@ int kvm_refused(const char *path, int why, Error **err)
         break;
     case EBUSY:
         error_set(err, "%s: busy", path);
-        return error_hint(err,
-                          "another hypervisor (VirtualBox, VMware) has the processor; stop it");
+        error_hint(err, "another hypervisor (VirtualBox, VMware) has the processor; stop it");
         break;
     default:
         error_errno(err, why, "%s", path);

@@ -56,10 +56,11 @@ static bool make_vm(Kvm *k, Error **err)
     do {
         k->vm = ioctl(k->fd, KVM_CREATE_VM, 0);
     } while (k->vm < 0 && errno == EINTR);
-    if (k->vm < 0) {
-        return error_errno(err, errno, "KVM makes no virtual machine");
+    if (k->vm < 0 && errno == EBUSY) { /* where the processor is asked for, not at opening */
+        kvm_refused(node_of(&k->accel), errno, err);
+        return false;
     }
-    return true;
+    return k->vm >= 0 || error_errno(err, errno, "KVM makes no virtual machine");
 }
 
 static bool need(const Kvm *k, unsigned cap, const char *what, Error **err)

@@ -80,7 +80,7 @@ int64_t kvm_held_clock(const Kvm *k); /* while clock_held, under clock_mutex */
 
 /* Open the node and see that it is a KVM we can use; -1: see err, with a way out. */
 int kvm_open(const char *path, Error **err);
-int kvm_refused(const char *path, int why, Error **err); /* why: of open(); -1 */
+int kvm_refused(const char *path, int why, Error **err); /* why: errno; -1 */
 
 /* Has the processor VT-x or AMD-V, as far as CPUID tells? Else why not, with a way out. */
 bool kvm_processor(Error **why_not);

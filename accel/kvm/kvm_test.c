@@ -34,14 +34,20 @@ TEST("kvm: a node that is another device, or a file, is not taken for KVM's")
     unlink(path);
 }
 
-TEST("kvm: a node without permission names the group")
+static void refused(int why, const char *said, const char *hint)
 {
     Error *err = NULL;
 
-    check(kvm_refused("/dev/kvm", EACCES, &err), -1);
-    check_str(error_text(err), "/dev/kvm: no permission");
-    check(strstr(error_hint_text(err), "usermod -aG kvm") != NULL, true);
+    check(kvm_refused("/dev/kvm", why, &err), -1);
+    check_str(error_text(err), said);
+    check(strstr(error_hint_text(err), hint) != NULL, true);
     error_free(err);
+}
+
+TEST("kvm: a node without permission names the group, a busy one the other hypervisor")
+{
+    refused(EACCES, "/dev/kvm: no permission", "usermod -aG kvm");
+    refused(EBUSY, "/dev/kvm: busy", "another hypervisor");
 }
 
 TEST("kvm: breakpoints and watches that need more than four debug registers are refused")
