@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Numbers for tests that are random and can be had again: SplitMix64 (Steele, Lea, Flood, 2014). */
 #pragma once
-#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct Random { /* any state is a seed */
