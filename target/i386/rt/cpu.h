@@ -14,6 +14,7 @@
 #include "softmmu/memory/code.h"
 #include "target/i386/decode/insn.h"
 #include "target/i386/feature.h"
+#include "target/i386/rt/window.h"
 #include "target/i386/state.h"
 
 #include <stddef.h>
@@ -160,6 +161,7 @@ enum {
     MODE_INNER = 1 << 24,                  /* CPL is 1 or 2 */
     MODE_SMAP = 1 << 25,                   /* CR4.SMAP      */
     MODE_PKE = 1 << 26,                    /* CR4.PKE       */
+    MODE_WINDOW = 1 << 27, /* 64-bit user code whose address space is that of Cpu.window */
 };
 
 /* Where rips lead in translated code, for each view; see target/i386/translate. A tag is minus the
@@ -248,6 +250,7 @@ typedef struct Cpu {
     uint64_t tlb_mask;             /* the bits of a linear address that select the slot */
     TlbTable tlb_view[VIEW_COUNT] __attribute__((aligned(64)));
     Tlb2 tlb2;
+    Window window;
 
     /* Translated code */
     struct CodeCache *code; /* NULL: the interpreter only                              */

@@ -55,6 +55,7 @@ void tlb_init(Cpu *c)
             slot_clear(&c->tlb_view[v], slot);
         }
     }
+    window_init(c);
     tlb_flush(c);
 }
 
