@@ -164,11 +164,12 @@ enum {
     MODE_WINDOW = 1 << 27, /* 64-bit user code whose address space is that of Cpu.window */
 };
 
-/* Where rips lead in translated code, for each view; see target/i386/translate. A tag is minus the
- * rip, to which outside 64-bit code 2^32 times the base of CS is added. The slot is what PEXT takes
- * from the rip by JUMP_MASK: functions begin at multiples of 16, so bits below would be lost on
- * them, and a kernel has thousands; but a function may begin with a call of five bytes. */
-enum { JUMP_SLOTS = 32768, JUMP_SHIFT = 2, JUMP_VIEWS = VIEW_SLOW };
+/* Where rips lead in translated code, for each view; see target/i386/translate. The slot is what
+ * PEXT takes from the rip by JUMP_MASK. An entry is two words, so that it lies in one line of the
+ * host's cache: the tag in the word of its slot, which is minus the rip, to which outside 64-bit
+ * code 2^32 times the base of CS is added; and in the next slot's word the address of the code. So
+ * the next slot is empty; that few rips lie two or three bytes apart makes it a small loss. */
+enum { JUMP_SLOTS = 131072, JUMP_SHIFT = 1, JUMP_NEAR = 32768, JUMP_VIEWS = VIEW_SLOW };
 enum { JUMP_MASK = (JUMP_SLOTS - 1) << JUMP_SHIFT };
 
 enum { SHARE_SLOTS = 6 };
@@ -177,11 +178,10 @@ enum { SHARE_SLOTS = 6 };
 enum { FLAG_BUT_IF, FLAG_BUT_DF, FLAG_BUT_AC };
 
 typedef struct JumpTable {
-    uint64_t tag[JUMP_SLOTS], skew_tag[TLB_SKEW];   /* shifted as in TlbTable */
-    uint64_t page[JUMP_SLOTS], skew_page[TLB_SKEW]; /* the rip of the page's first byte */
-    uintptr_t code[JUMP_SLOTS];
+    uint64_t word[JUMP_SLOTS + TLB_SKEW];
     uint64_t used[JUMP_SLOTS / 64], global[JUMP_SLOTS / 64]; /* slots; those of global pages */
-    uint64_t near[JUMP_SLOTS / 64]; /* pages that rips lie in, as bits: linear page % JUMP_SLOTS */
+    uint64_t any[JUMP_SLOTS / 64 / 64];                      /* words of `used` that are not 0 */
+    uint64_t near[JUMP_NEAR / 64]; /* pages that rips lie in, as bits: linear page % JUMP_NEAR */
     uint32_t mode;
     uint64_t limit; /* of CS */
     bool based;     /* may hold tags of code with a base */
@@ -259,16 +259,16 @@ typedef struct Cpu {
     uint64_t page_rip;        /* rip of the first byte of the page that runs             */
     uint64_t flags_but[3], flags_arith, flags_pushed; /* constants: masks of EFLAGS, FLAG_BUT_ */
     uint64_t df_mask, page_mask, many_mask;           /* constants: FLAG_DF ... string.c */
-    uint64_t jump_mask, jump_slot, pushed; /* of the instruction that runs               */
-    uint64_t share[SHARE_SLOTS]; /* addends of pages that accesses in work share         */
-    uint32_t exit_site;          /* where the branch is that left, in the cache             */
-    uint32_t translate_after;    /* how often a block is interpreted first                  */
-    uint16_t unit_max;           /* instructions of a unit at most                          */
-    bool unlinked;               /* translated code comes back after every unit             */
-    uint64_t stir;               /* random numbers of a test mode, see stir(); 0: off       */
-    uint32_t store_gap;          /* PAUSEs between a store's check and the store: a test mode */
-    uint64_t entries, fills;     /* figures */
-    Insn call_insn;              /* whose function is called                                */
+    uint64_t jump_mask, jump_rip, pushed; /* of the instruction that runs               */
+    uint64_t share[SHARE_SLOTS];          /* addends of pages that accesses in work share         */
+    uint32_t exit_site;       /* where the branch is that left, in the cache             */
+    uint32_t translate_after; /* how often a block is interpreted first                  */
+    uint16_t unit_max;        /* instructions of a unit at most                          */
+    bool unlinked;            /* translated code comes back after every unit             */
+    uint64_t stir;            /* random numbers of a test mode, see stir(); 0: off       */
+    uint32_t store_gap;       /* PAUSEs between a store's check and the store: a test mode */
+    uint64_t entries, fills;  /* figures */
+    Insn call_insn;           /* whose function is called                                */
     JumpTable jumps[JUMP_VIEWS];
 } Cpu;
 

@@ -153,9 +153,10 @@ static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
         .version2 = u->version2,
         .page2 = u->page2,
         .entry = cache->run + (u->entry - cache->write),
+        .far = cache->run + (u->far - cache->write),
         .known = cache->run + ((u->page2 ? u->link : u->top) - cache->write),
         .link = cache->run + (u->link - cache->write),
-        .from = u->entry - cache->write,
+        .from = u->far - cache->write,
         .to = u->e.at - cache->write,
         .insns = u->count,
         .faults = u->faults,
@@ -294,7 +295,7 @@ const Trans *trans_find(Cpu *c, Block *b)
     if (!t) {
         t = find_slow(c, b, key, &next);
         if (t && unlikely(c->host->log_made != NULL)) {
-            HOST_DO(c, log_made, c->s.rip, t->entry, t->to - t->from);
+            HOST_DO(c, log_made, c->s.rip, t->far, t->to - t->from);
         }
     }
     if (t && !t->page2) {

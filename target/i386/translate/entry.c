@@ -188,6 +188,7 @@ static void make_next(Routines *r)
     alu_rr(e, 0x85, H_AX, H_AX, true);
     unknown = jcc32(e, CC_E);
     mov_rr(e, SCRATCH_B, H_AX);
+    load_gs(e, SCRATCH_A, CPU_AT(s.rip));
     call_to(e, r->reload);
     jmp_reg(e, SCRATCH_B);
     fill32(e, unknown, e->at);

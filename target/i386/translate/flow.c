@@ -61,7 +61,7 @@ void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at)
     }
     addend_lost(u);
     pext_gs(e, SCRATCH_B, SCRATCH_A, CPU_AT(jump_mask));
-    load_gs_index(e, SCRATCH_C, SCRATCH_B, jumps_at(u, offsetof(JumpTable, tag)));
+    load_gs_index(e, SCRATCH_C, SCRATCH_B, jumps_at(u, offsetof(JumpTable, word)));
     lea_index(e, SCRATCH_C, SCRATCH_C, SCRATCH_A, 0, 0, true);
     hit = jrcxz8(e);
     out = e->at;
@@ -73,11 +73,19 @@ void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at)
 
 void emit_jump_hit(Unit *u)
 {
-    Emit *e = &u->e;
+    jmp_gs_index(&u->e, SCRATCH_B, jumps_at(u, offsetof(JumpTable, word[1])));
+}
 
-    load_gs_index(e, SCRATCH_C, SCRATCH_B, jumps_at(u, offsetof(JumpTable, page)));
-    store_gs(e, CPU_AT(page_rip), SCRATCH_C);
-    jmp_gs_index(e, SCRATCH_B, jumps_at(u, offsetof(JumpTable, code)));
+void emit_jump_keep(Unit *u)
+{
+    store_gs(&u->e, CPU_AT(jump_rip), SCRATCH_A);
+}
+
+void emit_jump_kept(Unit *u)
+{
+    load_gs(&u->e, SCRATCH_A, CPU_AT(jump_rip));
+    pext_gs(&u->e, SCRATCH_B, SCRATCH_A, CPU_AT(jump_mask));
+    emit_jump_hit(u);
 }
 
 void emit_jump_far(Unit *u, int32_t at)
@@ -265,10 +273,9 @@ static void emit_call_indirect(Unit *u, const Insn *i)
 {
     emit_target_operand(u, i);
     emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
-    store_gs(&u->e, CPU_AT(jump_slot), SCRATCH_B);
+    emit_jump_keep(u);
     emit_push_return(u, i->operand[0].kind == OPERAND_MEM, i->opsize);
-    load_gs(&u->e, SCRATCH_B, CPU_AT(jump_slot));
-    emit_jump_hit(u);
+    emit_jump_kept(u);
 }
 
 static void emit_ret(Unit *u, const Insn *i)

@@ -77,9 +77,8 @@ const void *trans_next(Cpu *c)
     }
     jump_check(c);
     t = &c->jumps[c->view];
-    if (t->tag[slot] + c->code_tag + c->s.rip) {
+    if (t->word[slot] + c->code_tag + c->s.rip) {
         return NULL;
     }
-    c->page_rip = t->page[slot];
-    return (const void *)t->code[slot];
+    return (const void *)t->word[slot + 1];
 }

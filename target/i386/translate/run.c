@@ -18,19 +18,38 @@ static uint64_t jump_no_tag(unsigned slot)
     return slot ? 0 : -(1ull << JUMP_SHIFT);
 }
 
+/* The code's address stays: a call whose push had the TLB filled may be on its way there. */
+static void slot_clear(JumpTable *t, unsigned slot)
+{
+    t->word[slot] = jump_no_tag(slot);
+    t->used[slot / 64] &= ~(1ull << slot % 64);
+}
+
+static void word_clear(JumpTable *t, unsigned w, uint64_t bits)
+{
+    t->used[w] &= ~bits;
+    for (; bits; bits &= bits - 1) {
+        unsigned slot = w * 64 + __builtin_ctzll(bits);
+
+        t->word[slot] = jump_no_tag(slot);
+    }
+}
+
 static void table_clear(JumpTable *t, bool global_too)
 {
-    for (unsigned w = 0; w < JUMP_SLOTS / 64; w++) {
-        uint64_t bits = t->used[w] & (global_too ? ~0ull : ~t->global[w]);
+    for (unsigned n = 0; n < sizeof t->any / sizeof t->any[0]; n++) {
+        for (uint64_t words = t->any[n]; words; words &= words - 1) {
+            unsigned w = n * 64 + __builtin_ctzll(words);
 
-        t->used[w] &= ~bits;
-        t->near[w] = global_too ? 0 : t->near[w];
-        for (; bits; bits &= bits - 1) {
-            t->tag[w * 64 + __builtin_ctzll(bits)] = 0;
+            word_clear(t, w, t->used[w] & (global_too ? ~0ull : ~t->global[w]));
+            t->any[n] &= t->used[w] ? ~0ull : ~(1ull << w % 64);
         }
     }
+    if (global_too) {
+        __builtin_memset(t->near, 0, sizeof t->near);
+    }
     if (!(t->used[0] & 1)) {
-        t->tag[0] = jump_no_tag(0);
+        t->word[0] = jump_no_tag(0);
     }
     t->based &= !global_too;
 }
@@ -42,28 +61,33 @@ void jump_flush(Cpu *c, bool global_too)
     }
 }
 
-/* Forget a rip if its upper bits, from `shift` up, are those of an address. */
-static void slot_forget(JumpTable *t, unsigned slot, uint64_t linear, unsigned shift)
+/* Forget rips of some words of `used` whose upper bits, from `shift` up, are those of an address.
+ */
+static void words_forget(JumpTable *t, unsigned first, unsigned count, uint64_t linear,
+                         unsigned shift)
 {
-    if (!((linear ^ -t->tag[slot]) >> shift)) {
-        t->tag[slot] = jump_no_tag(slot);
+    for (unsigned w = first; w < first + count; w++) {
+        for (uint64_t bits = t->used[w]; bits; bits &= bits - 1) {
+            unsigned slot = w * 64 + __builtin_ctzll(bits);
+
+            if (!((linear ^ -t->word[slot]) >> shift)) {
+                slot_clear(t, slot);
+            }
+        }
     }
 }
 
 /* The rips of a page have neighbouring slots. */
 static void table_forget(JumpTable *t, uint64_t linear)
 {
-    unsigned slot = jump_slot(linear & -(uint64_t)GUEST_PAGE);
-
-    for (unsigned n = 0; n < GUEST_PAGE >> JUMP_SHIFT; n++) {
-        slot_forget(t, slot + n, linear, 12);
-    }
+    words_forget(t, jump_slot(linear & -(uint64_t)GUEST_PAGE) / 64, (GUEST_PAGE >> JUMP_SHIFT) / 64,
+                 linear, 12);
 }
 
 /* Was anything jumped to whose address is the same from bit `reach` up? */
 static bool table_knows(const JumpTable *t, uint64_t linear, unsigned reach)
 {
-    unsigned first = (linear & -(1ull << reach)) / GUEST_PAGE % JUMP_SLOTS / 64;
+    unsigned first = (linear & -(1ull << reach)) / GUEST_PAGE % JUMP_NEAR / 64;
 
     for (unsigned w = 0; w < 1u << (reach - 12 - 6); w++) {
         if (t->near[first + w]) {
@@ -80,17 +104,13 @@ static void table_forget_near(JumpTable *t, uint64_t linear, unsigned reach)
         !table_knows(t, (linear & -(1ull << reach)) - GUEST_PAGE, reach)) {
         return;
     }
-    for (unsigned w = 0; w < JUMP_SLOTS / 64; w++) {
-        for (uint64_t bits = t->used[w]; bits; bits &= bits - 1) {
-            slot_forget(t, w * 64 + __builtin_ctzll(bits), linear, reach);
-        }
-    }
+    words_forget(t, 0, JUMP_SLOTS / 64, linear, reach);
     table_forget(t, (linear & -(1ull << reach)) - GUEST_PAGE);
 }
 
 void jump_flush_page(Cpu *c, uint64_t linear, unsigned reach)
 {
-    unsigned page = linear / GUEST_PAGE % JUMP_SLOTS;
+    unsigned page = linear / GUEST_PAGE % JUMP_NEAR;
 
     for (unsigned v = 0; v < JUMP_VIEWS; v++) {
         JumpTable *t = &c->jumps[v];
@@ -108,7 +128,26 @@ void jump_flush_page(Cpu *c, uint64_t linear, unsigned reach)
 
 static void note_page(JumpTable *t, uint64_t linear)
 {
-    t->near[linear / GUEST_PAGE % JUMP_SLOTS / 64] |= 1ull << linear / GUEST_PAGE % 64;
+    t->near[linear / GUEST_PAGE % JUMP_NEAR / 64] |= 1ull << linear / GUEST_PAGE % 64;
+}
+
+/* The word of a slot that is not used may be the code of the one in front of it. */
+static void slot_give(JumpTable *t, unsigned slot)
+{
+    if (slot < JUMP_SLOTS && t->used[slot / 64] >> slot % 64 & 1) {
+        slot_clear(t, slot);
+    }
+}
+
+/* Its two words belong to it alone. */
+static void slot_take(JumpTable *t, unsigned slot, bool global)
+{
+    slot_give(t, slot - 1);
+    slot_give(t, slot + 1);
+    t->used[slot / 64] |= 1ull << slot % 64;
+    t->any[slot / 64 / 64] |= 1ull << slot / 64 % 64;
+    t->global[slot / 64] &= ~(1ull << slot % 64);
+    t->global[slot / 64] |= (uint64_t)global << slot % 64;
 }
 
 void jump_insert(Cpu *c, const Trans *t)
@@ -119,18 +158,16 @@ void jump_insert(Cpu *c, const Trans *t)
     bool global = fetch_global(c, linear) && fetch_global(c, next);
 
     if (table->mode != c->mode || table->limit != c->code_limit ||
-        c->code_generation != c->code->generation) {
+        c->code_generation != c->code->generation ||
+        jump_slot(-(uintptr_t)t->far) == slot + 1) { /* it would look like the next slot's tag */
         return;
     }
     table->based |= c->code_tag != 0;
-    table->tag[slot] = -(c->s.rip + c->code_tag);
-    table->page[slot] = c->s.rip - t->phys % GUEST_PAGE;
-    table->code[slot] = (uintptr_t)t->entry;
+    slot_take(table, slot, global);
+    table->word[slot] = -(c->s.rip + c->code_tag);
+    table->word[slot + 1] = (uintptr_t)t->far;
     note_page(table, linear);
     note_page(table, next);
-    table->used[slot / 64] |= 1ull << slot % 64;
-    table->global[slot / 64] &= ~(1ull << slot % 64);
-    table->global[slot / 64] |= (uint64_t)global << slot % 64;
 }
 
 /* ---- in ---- */

@@ -305,10 +305,9 @@ static void push_return(Unit *u, unsigned size)
 static void call_known(Unit *u, const Insn *i)
 {
     emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
-    store_gs(&u->e, CPU_AT(jump_slot), SCRATCH_B);
+    emit_jump_keep(u);
     push_return(u, i->opsize);
-    load_gs(&u->e, SCRATCH_B, CPU_AT(jump_slot));
-    emit_jump_hit(u);
+    emit_jump_kept(u);
 }
 
 static void call_based(Unit *u, const Insn *i)

@@ -52,6 +52,7 @@ typedef struct Trans {
     uint32_t version, version2;
     CodePage *page, *page2; /* page2: NULL: it has one page                         */
     const uint8_t *entry;   /* executable view                                      */
+    const uint8_t *far;     /* where the jump table leads: rbp is the rip           */
     const uint8_t *link;    /* where branches in the page lead: with two pages, to a look-up */
     const uint8_t *known;   /* ... of code that has the FPU in the host's registers */
     uint32_t from, to;      /* offsets in the cache                                 */

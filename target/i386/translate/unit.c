@@ -376,11 +376,26 @@ static void emit_first(Unit *u)
     }
 }
 
+/* Where the jump table leads: rbp is the rip, but in its lower half only where CS has a base. */
+static void emit_page_rip(Unit *u)
+{
+    unsigned from = SCRATCH_A;
+
+    if (!u->plain) {
+        mov_rr32(&u->e, SCRATCH_C, SCRATCH_A);
+        from = SCRATCH_C;
+    }
+    lea_base(&u->e, SCRATCH_C, from, -(int32_t)u->insn[0].at, true);
+    store_gs(&u->e, CPU_AT(page_rip), SCRATCH_C);
+}
+
 void unit_emit(Unit *u)
 {
     const uint8_t *out = leads_back(u, 0) ? emit_way_out(u) : NULL;
 
     align(&u->e, 16);
+    u->far = u->e.at;
+    emit_page_rip(u);
     u->entry = u->e.at;
     emit_fpu_first(u);
     align(&u->e, 8);

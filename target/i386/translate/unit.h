@@ -110,6 +110,7 @@ typedef struct Unit {
      * being what they were: then a check may overwrite them. -1: none. */
     int recipe;
     bool garbage;         /* a check has overwritten them; there is a recipe */
+    uint8_t *far;         /* from the jump table, with the rip in rbp: sets page_rip */
     uint8_t *entry;       /* asks whether the FPU is there, if the unit needs it */
     uint8_t *top, *stale; /* behind that; where it leads when the page's code changes */
     uint8_t *link;        /* where branches in the page lead */
@@ -269,7 +270,10 @@ void emit_count_branch(Unit *u, const Insn *i);
 void emit_leave_next(Unit *u); /* go on behind the instruction in work */
 /* rbp: rip wanted. Leaves to at, of kind, when it is not known. */
 void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at);
-void emit_jump_hit(Unit *u);
+void emit_jump_hit(Unit *u); /* r11 and rbp are what the look-up left */
+/* The same when both are something else by now: in front of that, and instead of the jump. */
+void emit_jump_keep(Unit *u);
+void emit_jump_kept(Unit *u);
 void emit_jump_far(Unit *u, int32_t at);            /* all of it, to a page offset */
 void emit_target(Unit *u, int32_t at, unsigned to); /* rip of a page offset */
 
