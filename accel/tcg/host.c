@@ -6,6 +6,7 @@
  */
 #include "accel/tcg/host.h"
 
+#include "accel/tcg/window.h"
 #include "softmmu/run/clock.h"
 #include "softmmu/run/run.h"
 #include "target/i386/cpu.h"
@@ -345,6 +346,9 @@ static void host_smm_changed(Cpu *c)
     .tsc = host_tsc, \
     .random = host_random, \
     .cpuid = host_cpuid, \
+    .window_map = window_host_map, \
+    .window_unmap = window_host_unmap, \
+    .window_close = window_host_close, \
     .unimplemented = host_unimplemented, \
     .ferr = host_ferr, \
     .smm_changed = host_smm_changed,

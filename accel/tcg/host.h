@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { WINDOW_AS_SAID, WINDOW_ALWAYS };
+
 typedef struct Tcg {
     Accel accel;
     int64_t clock_offset; /* kvmclock less guest time: of the engine before */
@@ -13,9 +15,14 @@ typedef struct Tcg {
     uint32_t thread;
     bool one_insn, interpreter, perfmap;
     uint32_t lockstep, stir, gap;
-    bool unstopped;  /* code is marked without stopping the world: wrong, for a test */
-    CodeCache *code; /* NULL: interpreted for ever */
-    FILE *perf_map;  /* NULL: none */
+    OnOffAuto window;
+    uint32_t window_test; /* WINDOW_ */
+    bool window_check;
+    uint32_t window_most;         /* mappings of all windows together, at most */
+    _Atomic int64_t window_areas; /* ... as they are                           */
+    bool unstopped;               /* code is marked without stopping the world: wrong, for a test */
+    CodeCache *code;              /* NULL: interpreted for ever */
+    FILE *perf_map;               /* NULL: none */
 } Tcg;
 
 /* What the run-time library calls. Cpu.vcpu must point to its Vcpu. The second also tells

@@ -6,6 +6,8 @@
  */
 #include "accel/tcg/host.h"
 #include "accel/tcg/lockstep.h"
+#include "accel/tcg/window.h"
+#include "softmmu/run/board.h"
 #include "softmmu/run/run.h"
 #include "target/i386/cpu.h"
 #include "target/i386/pv.h"
@@ -26,7 +28,8 @@ typedef struct TcgCpu { /* hangs at Vcpu.engine */
     bool new_state; /* it was pushed: what the guest knows of time may be wrong */
     Cpu *rt;
     void *arena;
-    Lockstep *lockstep; /* NULL: off */
+    Lockstep *lockstep;  /* NULL: off */
+    bool window_refused; /* the host has no address space left for it */
 } TcgCpu;
 
 /* ---- life ---- */
@@ -74,6 +77,12 @@ static bool code_start(Tcg *t, Error **err)
     return t->code != NULL;
 }
 
+/* What pays decides: docs/design/translator.md, "The direct window". */
+static bool window_wanted(const Tcg *t)
+{
+    return t->code && (t->window == ON || t->window_test == WINDOW_ALWAYS);
+}
+
 static bool tcg_start(Accel *a, Error **err)
 {
     Tcg *t = (Tcg *)a;
@@ -85,7 +94,14 @@ static bool tcg_start(Accel *a, Error **err)
     if (t->perfmap && !perf_map_open(t, err)) {
         return false;
     }
-    return t->interpreter || code_start(t, err);
+    if (!t->interpreter && !code_start(t, err)) {
+        return false;
+    }
+    if (window_wanted(t)) {
+        machine_config(a->machine)->ram_file = true;
+        t->window_most = window_area_limit();
+    }
+    return true;
 }
 
 static void tcg_finalize(Object *obj)
@@ -115,7 +131,12 @@ static void log_changed(MemListener *l, Ram *ram, unsigned clients)
 
 static void marks_cleared(MemListener *l, Ram *ram)
 {
-    tlb_drop_writes(((TcgCpu *)l)->rt);
+    Cpu *c = ((TcgCpu *)l)->rt;
+
+    tlb_drop_writes(c);
+    if (ram->shared) {
+        window_drop(c);
+    }
 }
 
 /* Who calls when events and blocks are to be told. */
@@ -159,6 +180,9 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
         t->lockstep = lockstep_new(t->rt, tcg->lockstep);
     }
     rt_init(t->rt, t->arena, BLOCK_ARENA);
+    if (window_wanted((const Tcg *)cpu->accel)) {
+        t->window_refused = !window_reserve(t->rt, (Tcg *)cpu->accel);
+    }
     cpu->engine = t;
     memory_listen(&cpu->memory, &t->listener);
     return true;
@@ -170,6 +194,7 @@ static void tcg_vcpu_destroy(Vcpu *cpu)
 
     memory_unlisten(&cpu->memory, &t->listener);
     TRACE("tcg.figures", "cpu%u: %" PRIu64 " instructions", cpu->id, t->rt->retired);
+    window_release(t->rt);
     lockstep_free(t->lockstep);
     fpu_host_free(t->rt);
     map_free(t->arena, BLOCK_ARENA);
@@ -326,6 +351,29 @@ static void add_cpu(Vcpu *cpu, GString *out)
     }
 }
 
+static void add_window(Vcpu *cpu, GString *out)
+{
+    const Window *w = &cpu_rt(cpu)->window;
+    const WindowFigures *f = &w->figures;
+
+    if (((TcgCpu *)cpu->engine)->window_refused) {
+        g_string_append_printf(out, "CPU#%u: no window: the host has no room for it\n", cpu->id);
+    }
+    if (!w->store) {
+        return;
+    }
+    g_string_append_printf(out,
+                           "CPU#%u: window%s: given %" PRIu64 " times, taken away %" PRIu64
+                           " times; %u pages in %u mappings, mapped %" PRIu64 "\n",
+                           cpu->id, w->lost ? " (lost)" : "", f->promotions, f->demotions, w->count,
+                           w->areas, f->pages);
+    g_string_append_printf(out,
+                           "CPU#%u: window: %" PRIu64 " faults, %" PRIu64
+                           " of them interpreted; unmapped %" PRIu64 " pages, closed %" PRIu64
+                           ", all %" PRIu64 " times\n",
+                           cpu->id, f->faults, f->refused, f->forgotten, f->closed, f->drops);
+}
+
 static void tcg_figures(Accel *a, GString *out)
 {
     const CodeCache *code = ((Tcg *)a)->code;
@@ -335,6 +383,7 @@ static void tcg_figures(Accel *a, GString *out)
     }
     for (unsigned i = 0; i < machine_cpu_count(a->machine); i++) {
         add_cpu(machine_cpu(a->machine, i), out);
+        add_window(machine_cpu(a->machine, i), out);
     }
 }
 
@@ -407,6 +456,7 @@ static void tcg_clock_set(Accel *a, int64_t ns)
 }
 
 static const char *const threads[] = {"multi", "single", NULL};
+static const char *const window_tests[] = {"off", "always", NULL};
 
 static const Prop tcg_props[] = {
     PROP_AS(Tcg, "tb-size", tb_size, 0, "size of the translation cache, in MB or as 64M; 0: chosen",
@@ -423,6 +473,11 @@ static const Prop tcg_props[] = {
             "wait for so many PAUSEs between the check of a store and the store", .max = 1000000),
     PROP_AS(Tcg, "x-unstopped", unstopped, false,
             "decode without stopping the others first: wrong, to show that x-gap finds it"),
+    PROP_AUTO(Tcg, window, "user code reaches its memory through the host's page tables"),
+    PROP_ROW(Tcg, "x-window", window_test, &prop_enum, "a test mode: all user code has the window",
+             .dflt = WINDOW_AS_SAID, .choices = window_tests),
+    PROP_AS(Tcg, "x-window-check", window_check, false,
+            "compare what the window maps with the guest's page tables, and end at a difference"),
     PROP(Tcg, interpreter, false, "interpret for ever, translate nothing"),
     PROP(Tcg, perfmap, false, "write /tmp/perf-PID.map, for perf to name translated code"),
     PROP_END,

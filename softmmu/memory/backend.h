@@ -19,5 +19,5 @@ typedef struct MemoryBackend {
 extern const Class MemoryBackend_class;
 
 /* The machine's main memory as a region: that of the back end config.memory_backend names (config
- * has its size then), else anonymous memory of config.ram_bytes. */
+ * has its size then), else memory of config.ram_bytes: anonymous, or a memfd (config.ram_file). */
 bool machine_init_ram(Machine *m, Region *r, Object *owner, const char *name, Error **err);

@@ -52,7 +52,7 @@ static void *map_aligned(uint64_t size, uint64_t align, int fd, int flags)
     return host;
 }
 
-static Ram *wrap(const char *name, void *host, uint64_t size, int fd)
+static Ram *wrap(const char *name, void *host, uint64_t size, int fd, bool shared)
 {
     void *code = mmap(NULL, code_bytes(size), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -62,6 +62,7 @@ static Ram *wrap(const char *name, void *host, uint64_t size, int fd)
         g_error("%s: no address space for its code map", name);
     }
     *ram = (Ram){.host = host, .size = size, .fd = fd, .users = 1, .name = g_strdup(name)};
+    ram->shared = shared && fd >= 0;
     ram->code = code;
     return ram;
 }
@@ -84,7 +85,7 @@ Ram *ram_map(const char *name, uint64_t size, uint64_t align, int fd, bool share
     if (size >= huge && fd < 0) {
         madvise(host, size, MADV_HUGEPAGE);
     }
-    return wrap(name, host, size, fd);
+    return wrap(name, host, size, fd, shared);
 }
 
 Ram *ram_new(const char *name, uint64_t size, RamKind kind, Error **err)

@@ -63,6 +63,7 @@ typedef struct MachineConfig {
     char **smbios;                         /* texts of -smbios, as given; NULL: none     */
     uint64_t ram_bytes, maxmem_bytes;      /* maxmem: ram_bytes when not given           */
     uint32_t ram_slots;
+    bool ram_file;              /* the engine wants RAM that it can map twice: a memfd           */
     char *memory_backend;       /* id of the -object that is the RAM, or NULL: anonymous memory  */
     SmpTopology smp, smp_given; /* as settled; as the options said, zero: not said */
     uint64_t maxmem_given;

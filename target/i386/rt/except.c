@@ -245,6 +245,7 @@ void rt_want_window(Cpu *c, bool want)
 
 void rt_interrupt(Cpu *c, uint8_t vector)
 {
+    window_sample(c);
     inject(c, vector);
 }
 

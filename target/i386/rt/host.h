@@ -55,6 +55,12 @@ typedef struct RtHost {
     void (*log_code)(Cpu *c, uint64_t rip, const uint8_t *bytes, unsigned size);
     /* -d out_asm, perfmap: code was made for that rip; NULL: off */
     void (*log_made)(Cpu *c, uint64_t rip, const uint8_t *host, unsigned size);
+    /* The direct window. Pages of RAM from p on are mapped at a host address instead of what is
+     * there, or nothing is, or they become read-only. Stays inside; signal handlers may call. false:
+     * it did not happen. For the first, that is also so where RAM has no file. */
+    bool (*window_map)(Cpu *c, uintptr_t at, const PhysPage *p, uint64_t bytes, bool write);
+    bool (*window_unmap)(Cpu *c, uintptr_t at, uint64_t bytes);
+    bool (*window_close)(Cpu *c, uintptr_t at, uint64_t bytes);
     void (*unimplemented)(Cpu *c, const char *what, uint64_t value); /* rate-limited guest log */
     void (*smm_changed)(Cpu *c); /* s.smm: the vCPU's view of memory. leaves */
     /* Instead of trans_run(): a test mode that compares with the interpreter. Units are not linked

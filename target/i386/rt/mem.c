@@ -190,8 +190,7 @@ static bool remembered(Cpu *c, uint64_t linear, AccessKind kind, Walk *w)
            !walk_denied(c, w, view == VIEW_USER, view == VIEW_KERNEL_SMAP, kind);
 }
 
-/* false: page fault, with that error code. */
-static bool look_up_try(Cpu *c, uint64_t linear, AccessKind kind, Walk *w, uint32_t *fault)
+bool mem_look_up_try(Cpu *c, uint64_t linear, AccessKind kind, Walk *w, uint32_t *fault)
 {
     if (remembered(c, linear, kind, w)) {
         return true;
@@ -209,7 +208,7 @@ static void look_up(Cpu *c, uint64_t linear, AccessKind kind, Walk *w)
 {
     uint32_t fault;
 
-    if (!look_up_try(c, linear, kind, w, &fault)) {
+    if (!mem_look_up_try(c, linear, kind, w, &fault)) {
         raise_page_fault(c, linear, fault);
     }
 }
@@ -218,7 +217,7 @@ bool mem_refill_try(Cpu *c, uint64_t linear, AccessKind kind, uint32_t *fault)
 {
     Walk w;
 
-    if (!look_up_try(c, linear, kind, &w, fault)) {
+    if (!mem_look_up_try(c, linear, kind, &w, fault)) {
         return false;
     }
     tlb_fill(c, mem_view(c, kind), linear, &w, kind);

@@ -161,6 +161,7 @@ void cpu_mode_changed(Cpu *c)
     c->view = view_of(c);
     c->tlb = &c->tlb_view[c->view];
     c->mode = mode_key(c);
+    window_update(c);
     c->block_break = true;
 }
 
@@ -199,8 +200,12 @@ void cpu_level_changed(Cpu *c)
     c->cpl = cpl;
     c->view = cpl == 3 ? VIEW_USER : open ? VIEW_KERNEL : VIEW_KERNEL_SMAP;
     c->tlb = &c->tlb_view[c->view];
-    c->mode = (c->mode & ~(uint32_t)(MODE_USER | MODE_INNER | MODE_VIEW | MODE_STEP)) |
-              level_mode(c) | (uint32_t)c->view << MODE_VIEW_SHIFT;
+    c->mode =
+        (c->mode & ~(uint32_t)(MODE_USER | MODE_INNER | MODE_VIEW | MODE_STEP | MODE_WINDOW)) |
+        level_mode(c) | (uint32_t)c->view << MODE_VIEW_SHIFT | (cpl == 3 ? c->window.mode : 0);
+    if (unlikely(c->window.always)) {
+        window_update(c);
+    }
     c->block_break = true;
 }
 

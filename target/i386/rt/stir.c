@@ -69,6 +69,7 @@ void stir(Cpu *c)
     case 10:
     case 11:
         tlb_drop_writes(c);
+        window_drop(c);
         break;
     case 12:
     case 13:

@@ -4,7 +4,8 @@
  * XSAVE image with the host's layout (SDM volume 1, "XSAVE-managed features", CPUID 0DH), which
  * differs between vendors; SIGFPE and SIGILL of a stub, which become the guest's exception.
  * A stub that faults goes on at its return address with the trap number in r8 (stub.c); translated
- * code is left in front of the instruction, which the interpreter then runs.
+ * code is left in front of the instruction, which the interpreter then runs, unless the fault was
+ * one of the direct window: then the page is mapped, and the instruction runs again.
  * Not modelled: AMX and other components with XFD; huge pages for the cache.
  */
 #include "target/i386/rt/stub_host.h"
@@ -108,6 +109,20 @@ void fpu_host_free(Cpu *c)
 
 /* ---- host faults ---- */
 
+enum { TRAP_PAGE_FAULT = 14, ERROR_WRITE = 2 };
+
+/* A page of the direct window was met; gs is the CPU that runs. */
+static bool in_window(const greg_t *reg)
+{
+    Cpu *c;
+
+    if (reg[REG_TRAPNO] != TRAP_PAGE_FAULT) {
+        return false;
+    }
+    __asm__ volatile("rdgsbase %0" : "=r"(c));
+    return window_fault(c, reg[REG_CR2], reg[REG_ERR] & ERROR_WRITE);
+}
+
 static void on_fault(int signal_number, siginfo_t *info, void *context)
 {
     greg_t *reg = ((ucontext_t *)context)->uc_mcontext.gregs;
@@ -121,6 +136,9 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
         reg[REG_RSP] += 8;
     } else if (attached && attached->code &&
                trans_fault(attached->code, at, &page_offset, &leave)) {
+        if (in_window(reg)) {
+            return; /* the instruction once more */
+        }
         reg[REG_RCX] = page_offset;
         reg[REG_RIP] = leave;
     } else {

@@ -243,6 +243,7 @@ void pkru_set(Cpu *c, uint32_t value)
     if (c->s.pkru != value) {
         c->s.pkru = value;
         tlb_rights_changed(c);
+        window_update(c);
     }
 }
 

@@ -134,6 +134,7 @@ void tlb_forget_page(Cpu *c, uint64_t linear)
         slot_clear(&c->tlb_view[v], tlb_slot(linear));
     }
     fetch_flush_page(c, linear, REACH_PAGE);
+    window_forget(c, c->tlb2.context, linear, REACH_PAGE);
 }
 
 static void forget_address(Cpu *c, uint64_t linear)
@@ -143,6 +144,7 @@ static void forget_address(Cpu *c, uint64_t linear)
     if (reach != REACH_PAGE) {
         forget_large(c, linear, reach);
         fetch_flush_page(c, linear, reach);
+        window_forget(c, c->tlb2.context, linear, reach);
     }
     tlb_forget_page(c, linear);
 }
@@ -158,6 +160,8 @@ void tlb_flush_pcid_page(Cpu *c, unsigned pcid, uint64_t linear)
     tlb2_flush_page(c, pcid, linear, false);
     if (pcid == tlb2_pcid(c)) {
         forget_address(c, linear);
+    } else {
+        window_forget(c, c->tlb2.of_pcid[pcid], linear, tlb2_reach(c, linear));
     }
 }
 
@@ -180,6 +184,7 @@ void tlb_drop_writes_to(Cpu *c, const uint8_t *host)
 {
     uintptr_t page = (uintptr_t)host + TLB_ADDEND;
 
+    window_close(c, host);
     for (unsigned v = 0; v < VIEW_SLOW; v++) {
         TlbTable *t = &c->tlb_view[v];
 
@@ -203,6 +208,7 @@ void phys_forget(Cpu *c)
     for (unsigned n = 0; n < PHYS_SPANS; n++) {
         c->span[n].bytes = 0;
     }
+    window_drop(c);
     tlb_flush(c);
 }
 

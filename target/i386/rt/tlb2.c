@@ -39,10 +39,13 @@ static void forget_all(Tlb2 *t)
     t->global_context = t->oldest = t->newest = 1;
 }
 
-static uint32_t context_new(Tlb2 *t)
+static uint32_t context_new(Cpu *c)
 {
+    Tlb2 *t = &c->tlb2;
+
     if (t->newest + 1 == 1u << TLB2_CONTEXT_BITS) {
         forget_all(t);
+        c->window.context = 0; /* the numbers begin again */
     }
     return ++t->newest;
 }
@@ -53,18 +56,19 @@ static void context_enter(Cpu *c)
     uint32_t *context = &t->of_pcid[tlb2_pcid(c)];
 
     if (*context <= t->oldest) {
-        uint32_t made = context_new(t); /* may forget all */
+        uint32_t made = context_new(c); /* may forget all */
 
         *context = made;
     }
     t->context = *context;
+    window_update(c);
 }
 
 void tlb2_flush(Cpu *c)
 {
     Tlb2 *t = &c->tlb2;
 
-    t->global_context = context_new(t);
+    t->global_context = context_new(c);
     t->oldest = t->newest;
     t->large_at = t->huge_at = 0;
     context_enter(c);

@@ -34,7 +34,11 @@ static uint64_t entry_read(Cpu *c, uint64_t at, unsigned bytes)
 {
     const uint8_t *host = phys_host(c, at);
 
-    return likely(host != NULL) ? host_load(host, bytes) : phys_read(c, at, bytes);
+    if (likely(host != NULL)) {
+        return host_load(host, bytes);
+    }
+    c->window.odd |= c->window.watched;
+    return c->window.watched ? 0 : phys_read(c, at, bytes);
 }
 
 /* Take down an entry and what it allows. */
@@ -209,6 +213,10 @@ static bool entry_set(Cpu *c, uint64_t at, uint64_t old, uint64_t bits, unsigned
     void *host = p->host ? p->host + at % GUEST_PAGE : NULL;
     bool done;
 
+    if (unlikely(c->window.watched && (!host || p->readonly))) {
+        c->window.odd = true;
+        return true;
+    }
     if (!host || p->readonly) {
         phys_write(c, at, old | bits, bytes);
         return true;

@@ -10,6 +10,9 @@ bool walk_try(Cpu *c, uint64_t linear, AccessKind kind, Walk *w, uint32_t *fault
 /* PAE paging: load the four PDPTEs from CR3. false: a reserved bit is set; nothing is loaded. */
 bool walk_load_pdptes(Cpu *c, uint64_t cr3);
 
+/* The same from the second level of the TLB, where that knows the page. */
+bool mem_look_up_try(Cpu *c, uint64_t linear, AccessKind kind, Walk *w, uint32_t *fault);
+
 /* The view whose rights such an access has. */
 View mem_view(const Cpu *c, AccessKind kind);
 

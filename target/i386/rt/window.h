@@ -5,38 +5,91 @@
  * host address space for one chunk of each of four slots, with guards on both sides, and pages of
  * guest RAM are mapped there as they are met. The window is the third level of this vCPU's TLB:
  * what forgets a page there forgets it here.
- * Not here: how host pages are mapped (accel/tcg/window.c); 32-bit code.
+ * Not here: how host pages are mapped (accel/tcg/window.c); 32-bit code; global pages, pages with a
+ * protection key, RAM without a file: they are left to the checked way.
  */
 #pragma once
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct Cpu;
-struct Walk;
 
 enum {
     WINDOW_SLOTS = 4,
     WINDOW_SLOT_SHIFT = 45,  /* bits 45 and 46 of a linear address are its slot            */
     WINDOW_CHUNK_SHIFT = 40, /* bits 40 to 55 are the tag                                  */
     WINDOW_NO_TAG = 0x7fff,  /* only non-canonical addresses have it                       */
+    WINDOW_BUCKET_BITS = 15,
+    WINDOW_BUCKETS = 1 << WINDOW_BUCKET_BITS,
+    WINDOW_PAGES = 1 << 18, /* that a vCPU maps at most: 1 GB                             */
+    WINDOW_RECENT = 8,
 };
 #define WINDOW_CHUNK (1ull << WINDOW_CHUNK_SHIFT)
-/* On both sides: a displacement of 2 GB and eight times an index of 32 bits may leave the chunk. */
-#define WINDOW_GUARD (64ull << 30)
+#define WINDOW_GUARD (4ull << 30) /* on both sides: a displacement of 2 GB may leave the chunk */
 
-/* What is added to an addend: the shift that leaves of a distance in a chunk nothing (TLB_ADDEND is
- * the same of a page). */
-enum { WINDOW_ADDEND = WINDOW_CHUNK_SHIFT };
+/* A page that is mapped. */
+typedef struct WindowPage {
+    uint64_t linear;      /* and WINDOW_ bits */
+    const uint8_t *ram;   /* the page where the rest of the program has it */
+    uint32_t next, alias; /* of the same bucket by linear address (or of the free ones), by RAM */
+} WindowPage;
+
+enum { WINDOW_WRITE = 1, WINDOW_LARGE = 2 }; /* may be written; is a piece of a large page */
+
+/* What the engine gives: zeroed, kept by it. Indices are those of page[], 0 is none. */
+typedef struct WindowStore {
+    uint32_t by_linear[WINDOW_BUCKETS], by_ram[WINDOW_BUCKETS];
+    WindowPage page[WINDOW_PAGES];
+} WindowStore;
+
+typedef struct WindowFigures {
+    uint64_t promotions, demotions; /* address spaces that got the window, and lost it for cost */
+    uint64_t pages;                 /* mapped, over all time                                    */
+    uint64_t faults, refused;       /* host page faults; those that the interpreter got         */
+    uint64_t forgotten, closed;     /* pages unmapped, and made read-only, one by one           */
+    uint64_t drops;                 /* of all pages at once                                     */
+} WindowFigures;
+
+/* Which address spaces have had the window, by CR3, and how long they must run to get it again. */
+typedef struct WindowRecent {
+    uint64_t table;
+    uint32_t need;
+} WindowRecent;
 
 /* A chunk's tag and addend are what translated code of MODE_WINDOW looks at: an address whose bits
- * 40 to 55 are the tag lies, plus the addend minus WINDOW_ADDEND, in the host's memory or faults
- * there. They change only where a unit has been left for good, not in what it calls or in a signal
- * handler that comes back to it. */
+ * 40 to 55 are the tag lies, plus the addend minus TLB_ADDEND, in the host's memory or faults
+ * there. They change only in C functions and at polls, as TLB addends do. */
 typedef struct Window {
-    uint16_t tag[WINDOW_SLOTS];    /* WINDOW_NO_TAG: no chunk, and the addend is WINDOW_ADDEND */
-    uint64_t minus[WINDOW_SLOTS];  /* minus the chunk's linear address                */
-    uint64_t addend[WINDOW_SLOTS]; /* host - linear + WINDOW_ADDEND                   */
-    uint32_t context;              /* tlb2.context whose pages are mapped; 0: none    */
+    uint16_t tag[WINDOW_SLOTS];    /* WINDOW_NO_TAG: no chunk, and the addend is 0 */
+    uint64_t addend[WINDOW_SLOTS]; /* host - linear + TLB_ADDEND                   */
+    uint32_t context;              /* tlb2.context whose pages are mapped; 0: none */
+    uint32_t mode; /* what is in the mode key of 64-bit user code as things stand: MODE_WINDOW, 0 */
+
+    WindowStore *store;           /* NULL: this vCPU has no window                       */
+    uintptr_t host[WINDOW_SLOTS]; /* where each slot's chunk begins                      */
+    bool always;                  /* a test mode: any user code, at once                 */
+    bool lost;                    /* the host refused to unmap: never again              */
+    bool paranoid;                /* a test mode: compare with the tables                */
+    bool watched;                 /* inside window_fault()                               */
+    bool odd;                     /* ... page tables were met that are no RAM            */
+    uint32_t used, free, count;   /* of the store: entries ever used, list of free ones  */
+    uint32_t in_slot[WINDOW_SLOTS];
+    uint64_t large[64]; /* which pieces of 2 MB may have pieces of large pages: bit 12 of them */
+
+    /* Mappings that the host counts: a limit for the process. */
+    uint32_t areas, most_areas;
+    _Atomic int64_t *all_areas;
+
+    /* Policy */
+    uint32_t candidate, samples; /* the context that runs, and how long               */
+    uint32_t cost;               /* microseconds, roughly, since the last sample      */
+    uint32_t tired;              /* samples in a row that cost too much               */
+    uint32_t paid, earned;       /* what the promotion cost; samples since            */
+    WindowRecent recent[WINDOW_RECENT];
+    uint32_t recent_next;
+    WindowFigures figures;
 } Window;
 
 static inline unsigned window_slot(uint64_t linear)
@@ -52,7 +105,20 @@ static inline uint16_t window_tag(uint64_t linear)
 /* Nothing is mapped, no tag is there: of a new Cpu. */
 void window_init(struct Cpu *c);
 
-/* The chunk that a linear address lies in is at host + its offset in the chunk, host a multiple of
- * a page; or its slot has none any more. */
-void window_set(struct Window *w, uint64_t linear, uint64_t host);
-void window_clear(struct Window *w, unsigned slot);
+/* What the window depends on has changed (context, level, PKRU, debugging): Window.mode, and the
+ * bit in Cpu.mode. */
+void window_update(struct Cpu *c);
+
+/* An access of translated code faulted at that host address: map the page. false: it is not in the
+ * window, or the interpreter is to see. In a signal handler, on the vCPU's thread, inside. */
+bool window_fault(struct Cpu *c, uintptr_t at, bool write);
+
+/* A timer tick of the guest's, or any interrupt, met user code. */
+void window_sample(struct Cpu *c);
+
+/* On the vCPU's own thread, or by anyone with the world stopped: forget a page of a context
+ * (reach: the size of the largest page that it may be in, see tlb2_reach()); make a page of RAM
+ * read-only, wherever it is mapped; forget all. */
+void window_forget(struct Cpu *c, uint32_t context, uint64_t linear, unsigned reach);
+void window_close(struct Cpu *c, const uint8_t *ram);
+void window_drop(struct Cpu *c);

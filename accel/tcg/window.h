@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+#include "accel/tcg/host.h"
+
+/* Host address space for the vCPU's window, after rt_init(). false: there is none; it runs without.
+ */
+bool window_reserve(Cpu *c, Tcg *t);
+void window_release(Cpu *c);
+
+/* How many mappings all windows of the process may have together. */
+uint32_t window_area_limit(void);
+
+/* RtHost: see there. */
+bool window_host_map(Cpu *c, uintptr_t at, const PhysPage *p, uint64_t bytes, bool write);
+bool window_host_unmap(Cpu *c, uintptr_t at, uint64_t bytes);
+bool window_host_close(Cpu *c, uintptr_t at, uint64_t bytes);
