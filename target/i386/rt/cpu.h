@@ -172,7 +172,7 @@ enum {
 enum { JUMP_SLOTS = 131072, JUMP_SHIFT = 1, JUMP_NEAR = 32768, JUMP_VIEWS = VIEW_SLOW };
 enum { JUMP_MASK = (JUMP_SLOTS - 1) << JUMP_SHIFT };
 
-enum { SHARE_SLOTS = 6 };
+enum { SHARE_SLOTS = 6, STRIP_COUNTERS = 256 };
 
 /* Cpu.flags_but: all flags but one, for translated code that changes it. */
 enum { FLAG_BUT_IF, FLAG_BUT_DF, FLAG_BUT_AC };
@@ -261,6 +261,9 @@ typedef struct Cpu {
     uint64_t df_mask, page_mask, many_mask;           /* constants: FLAG_DF ... string.c */
     uint64_t jump_mask, jump_rip, pushed; /* of the instruction that runs               */
     uint64_t share[SHARE_SLOTS];          /* addends of pages that accesses in work share         */
+    /* strip.c: where the strip ends, and where it has paid; a register; attempts in vain */
+    uint64_t strip_end, strip_paid, strip_save;
+    uint32_t strip_vain[STRIP_COUNTERS];
     uint32_t exit_site;       /* where the branch is that left, in the cache             */
     uint32_t translate_after; /* how often a block is interpreted first                  */
     uint16_t unit_max;        /* instructions of a unit at most                          */

@@ -170,8 +170,12 @@ void emit_jcc(Unit *u, const Insn *i)
     Emit *e = &u->e;
     int32_t at = unit_next(u) + (int32_t)i->imm;
 
-    if (u->asks && to_entry(u, at) && in_page(u, at)) {
+    if (u->strip.now && u->now == u->loop.last) {
+        strip_branch(u, i);
+    } else if (u->asks && to_entry(u, at) && in_page(u, at)) {
+        place_branch(u, 2);
         jcc_to(e, i->cc, own_entry(u));
+        strip_way(u, own_entry(u));
     } else if (in_page(u, at) && at <= unit_now(u)->at) {
         Hole over = jcc32(e, i->cc ^ 1);
 

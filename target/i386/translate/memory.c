@@ -39,12 +39,6 @@ unsigned guest_reg(Unit *u, unsigned reg, unsigned scratch)
 
 /* ---- addresses ---- */
 
-/* base + index << scale + disp, in a segment */
-typedef struct Address {
-    uint8_t base, index, scale, seg, addrsize;
-    int32_t disp;
-} Address;
-
 static Address address_of(const Unit *u, const Insn *i)
 {
     Address a = {i->base, i->index, i->scale, i->seg, i->addrsize, i->disp};
@@ -99,7 +93,7 @@ void emit_offset(Unit *u, const Insn *i, unsigned to)
     emit_sum(u, &a, to);
 }
 
-static void emit_linear(Unit *u, const Address *a, unsigned to)
+void emit_linear(Unit *u, const Address *a, unsigned to)
 {
     emit_sum(u, a, to);
     if (a->seg >= SEG_FS) {
@@ -190,7 +184,7 @@ static Cold *cold_miss(Unit *u, unsigned linear, unsigned size, bool write, bool
 {
     Cold *cold;
 
-    if (!u->alone && (shared || u->in_region)) {
+    if (!u->alone && (shared || u->in_region || u->strip.now)) {
         return cold_add(u, COLD_ALONE, NULL, u->now);
     }
     cold = cold_add(u, COLD_FILL, NULL, unit_now(u)->at);
@@ -333,8 +327,9 @@ static Place access_at(Unit *u, const Address *a, const Access *what, unsigned s
     if (s && usable(u, a, s)) {
         return place_shared(u, a, what, s);
     }
-    s = what && u->regions < REGIONS && fits((int64_t)a->disp - SHARE_RANGE) ? share_make(u, what)
-                                                                             : NULL;
+    s = what && !u->strip.now && u->regions < REGIONS && fits((int64_t)a->disp - SHARE_RANGE)
+          ? share_make(u, what)
+          : NULL;
     if (s) {
         region_extend(u, s);
         return check_shared(u, *a, what, s);

@@ -229,11 +229,67 @@ static bool loops(const Insn *i)
     return i->op == OP_JCC && (int32_t)i->imm < 0;
 }
 
+/* ---- loops ---- */
+
+/* The stretch that a unit begins with, and there the value of register n. */
+enum { FIRST_STRETCH = 1, FIRST_VALUE = VALUES };
+
+static bool leads_to_top(const Unit *u, const Insn *i)
+{
+    return i->op == OP_JCC && unit_next(u) + (int64_t)(int32_t)i->imm == u->insn[0].at;
+}
+
+/* The instruction in work leads back to the top: what is a register now that was, say, 5 there? */
+static void find_loop(Unit *u, const Knowledge *k)
+{
+    u->loop.there = true;
+    u->loop.last = u->now;
+    u->loop.steady = 0;
+    for (unsigned n = 0; n < 16; n++) {
+        u->loop.step[n] = k->reg[n].plus;
+        u->loop.steady |= (k->reg[n].of == FIRST_VALUE + n) << n;
+    }
+}
+
+/* A key's value as a register; false: it is none that a round leaves in peace. */
+static bool steady(const Unit *u, uint64_t value, uint8_t *reg, int64_t *step)
+{
+    *step = 0;
+    if (value == VALUE_NONE || value == VALUE_IP) {
+        *reg = value == VALUE_IP ? REG_IP : REG_NONE;
+        return true;
+    }
+    *reg = value - FIRST_VALUE;
+    if (value >= FIRST_VALUE + 16 || !(u->loop.steady >> *reg & 1)) {
+        return false;
+    }
+    *step = u->loop.step[*reg];
+    return true;
+}
+
+bool loop_address(const Unit *u, const Access *a, int64_t at, Address *first, int64_t *step)
+{
+    uint64_t key = a->key;
+    int64_t index_step;
+
+    *first = (Address){.scale = key >> 32 & 3, .seg = key >> 40 & 0xff, .addrsize = key >> 48 & 15};
+    if (key >> STRETCH_SHIFT != FIRST_STRETCH || !steady(u, key & 0xffff, &first->base, step) ||
+        !steady(u, key >> 16 & 0xffff, &first->index, &index_step)) {
+        return false;
+    }
+    *step += index_step * (1 << first->scale);
+    first->disp = at;
+    return first->addrsize == (u->code64 ? 8 : 4) && first->disp == at;
+}
+
+/* ---- the plan ---- */
+
 void share_plan(Unit *u)
 {
     Knowledge k = {.values = VALUES, .code64 = u->code64};
 
     forget_all(&k);
+    u->loop.there = false;
     u->accesses = 0;
     for (u->now = 0; u->now < u->count; u->now++) {
         const Insn *i = unit_now(u)->i;
@@ -243,6 +299,9 @@ void share_plan(Unit *u)
             follow(&k, i);
         } else {
             forget_all(&k);
+        }
+        if (k.stretch == FIRST_STRETCH && leads_to_top(u, i)) {
+            find_loop(u, &k);
         }
         k.stretch += loops(i);
     }
@@ -353,4 +412,5 @@ void share_drop(Unit *u)
     }
     u->held = NULL;
     u->linear = NULL;
+    u->strip.spoiled = true; /* it counts on what goes */
 }

@@ -61,7 +61,7 @@ typedef struct Trans {
     TransFault fault[];
 } Trans;
 
-enum { TRANS_BUCKETS = 1 << 16, TRANS_COUNT = 1 << 17, UNIT_MAX = 96, FAULTS_MAX = UNIT_MAX * 2 };
+enum { TRANS_BUCKETS = 1 << 16, TRANS_COUNT = 1 << 17, UNIT_MAX = 96, FAULTS_MAX = UNIT_MAX * 3 };
 
 typedef struct TransFigures {
     _Atomic uint64_t units, insns, host_bytes, flushes;

@@ -291,7 +291,7 @@ static bool emit_insn(Unit *u)
     return !ends;
 }
 
-static bool emit_next(Unit *u)
+bool unit_emit_next(Unit *u)
 {
     bool on;
 
@@ -338,7 +338,7 @@ static void emit_region_alone(Unit *u, const Region *r)
     for (u->now = r->first; u->now <= r->last && on && !u->e.full; u->now++) {
         u->alone_at[u->now] = u->e.at;
         u->frame_at = NULL;
-        on = emit_next(u);
+        on = unit_emit_next(u);
     }
     if (on) {
         if (u->garbage && !r->garbage) {
@@ -357,16 +357,27 @@ static void emit_alone(Unit *u)
     }
 }
 
+/* Where a loop has a version without checks, it is left for one where each access is on its own. */
+static void region_of_loop(Unit *u)
+{
+    if (u->strip.wanted) {
+        u->now = 0;
+        u->region[0] = (Region){.first = 0, .last = u->loop.last, .before = state_now(u)};
+        u->in_region = true;
+    }
+}
+
 static void emit_first(Unit *u)
 {
     bool on = true;
 
+    region_of_loop(u);
     for (u->now = 0; u->now < u->count && on && !u->e.full; u->now++) {
         if (u->in_region && u->now > u->region[u->regions].last) {
             region_close(u);
         }
         u->before = state_now(u);
-        on = emit_next(u);
+        on = unit_emit_next(u);
     }
     region_close(u);
     if (on && !u->e.full) {
@@ -405,6 +416,7 @@ void unit_emit(Unit *u)
         emit_ask(u, out);
     }
     share_plan(u);
+    strip_plan(u);
     emit_first(u);
     u->link = u->entry;
     if (u->page2) {
@@ -412,6 +424,7 @@ void unit_emit(Unit *u)
         emit_jump_far(u, u->insn[0].at);
     }
     emit_alone(u);
+    strip_emit(u);
     for (unsigned n = 0; n < u->colds && !u->e.full; n++) {
         Cold cold = u->cold[n];
 

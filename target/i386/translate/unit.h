@@ -95,6 +95,38 @@ typedef struct Place {
 
 enum { COLD_MAX = UNIT_MAX * 6, SHARES = SHARE_SLOTS, SHARE_RANGE = 255, REGIONS = UNIT_MAX / 2 };
 
+/* base + index << scale + disp, in a segment. base, index: as in Insn */
+typedef struct Address {
+    uint8_t base, index, scale, seg, addrsize;
+    int32_t disp;
+} Address;
+
+/* The unit's first instructions where they are a loop, and what one round of it does to registers,
+ * as far as they are as wide as the code. */
+typedef struct Loop {
+    bool there;
+    uint8_t last;     /* its last instruction, the branch back to the unit's top */
+    uint16_t steady;  /* registers that only move by a constant, which may be 0 */
+    int64_t step[16]; /* that constant */
+} Loop;
+
+/* Its second version, for as many rounds as its accesses stay in their pages (strip.c). */
+typedef struct Strip {
+    bool wanted, now; /* now: it is being emitted          */
+    bool spoiled;     /* it cannot be                      */
+    bool clocked;     /* its end is known by register `clock`, else by a count */
+    uint8_t clock, temp, groups;
+    uint16_t counter;
+    int recipe;          /* at the loop's end; -1: none       */
+    bool fpu_known;      /* there                             */
+    Hole hole;           /* the branch back in the first version ... */
+    const uint8_t *back; /* ... and where it led           */
+    const uint8_t *top;
+    Share share[SHARES];   /* groups of accesses that stay together ... */
+    Address first[SHARES]; /* ... the lowest of each at the beginning of a round ... */
+    int32_t step[SHARES];  /* ... and how far that moves in one */
+} Strip;
+
 typedef struct Unit {
     Emit e;
     Cpu *c;
@@ -135,6 +167,8 @@ typedef struct Unit {
     bool alone;       /* emitting the version without shares                  */
     bool in_region;
     struct Before before; /* the instruction in work */
+    Loop loop;
+    Strip strip;
 
     /* As many of these as the counts above say; at the beginning what is above is 0, not they. */
     UnitInsn insn[UNIT_MAX];
@@ -181,6 +215,15 @@ const Access *share_access(const Unit *u, unsigned n, unsigned size, bool write)
 Share *share_find(Unit *u, const Access *a); /* one that holds it     */
 Share *share_make(Unit *u, const Access *a); /* NULL: it has no company */
 void share_drop(Unit *u);                    /* all of them            */
+/* An access's address at the beginning of a round of u->loop, `at` bytes from where its key says,
+ * and how far it moves in one. false: that is not known. */
+bool loop_address(const Unit *u, const Access *a, int64_t at, Address *first, int64_t *step);
+
+/* strip.c: loops that run without checks. */
+void strip_plan(Unit *u);                     /* behind share_plan() */
+void strip_way(Unit *u, const uint8_t *back); /* the loop's branch back was emitted just now */
+void strip_branch(Unit *u, const Insn *i);    /* the loop's last instruction, in that version */
+void strip_emit(Unit *u);                     /* behind the other versions */
 
 /* memory.c. After the check rbp + r11 - 12 is the host address; flags_settle() comes next. */
 void emit_address(Unit *u, const Insn *i, unsigned to); /* linear, to rbp or elsewhere */
@@ -193,6 +236,8 @@ enum { MEM_DISP = -12 };
  * be: its memory operand, or [register + disp] on a stack as wide as the code. */
 Place emit_access(Unit *u, unsigned n, unsigned size, bool write);
 Place emit_access_stack(Unit *u, unsigned n, unsigned reg, int32_t disp, unsigned size, bool write);
+/* Linear, segment base included; takes r11 where there is one. */
+void emit_linear(Unit *u, const Address *a, unsigned to);
 /* rbp or r11 holds something else now. */
 void linear_lost(Unit *u);
 void addend_lost(Unit *u);
@@ -281,6 +326,7 @@ void emit_target(Unit *u, int32_t at, unsigned to); /* rip of a page offset */
 void unit_gather(Unit *u, const Block *b, NextPage *next);
 bool next_page_is(Cpu *c, NextPage *next); /* asks, if that has not been done */
 void unit_emit(Unit *u);
+bool unit_emit_next(Unit *u); /* the instruction in work; false: the unit ends behind it */
 Cold *cold_add(Unit *u, ColdKind kind, Hole hole, int32_t at);
 void unit_fault_begin(Unit *u);
 void unit_fault_end(Unit *u);

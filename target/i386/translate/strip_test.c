@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Loops that run without checks (strip.c) against the interpreter: the whole state and all memory
+ * must be the same behind them, or at the fault in them (on a host without BMI2 both are
+ * interpreted). Host faults: tests/cpu.
+ */
+#include "tests/lib/barecpu.h"
+#include "tests/lib/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TABLE = 0xc000, /* the first 2 MB in small pages */
+    FROM = 0x40000, /* pages of numbers: to 0x80000  */
+    TO = 0x80000,
+    ALIAS = 0x100000,        /* the same memory as FROM       */
+    MISSING = FROM + 0x6000, /* what a test takes away        */
+};
+
+/* rsi: from, rdi: to, rcx: rounds */
+/* clang-format off */
+GUEST(up, ".code64\n 1: mov (%rsi), %rax\n add $8, %rsi\n add %rax, (%rdi)\n add $8, %rdi\n"
+          " sub $1, %rcx\n jnz 1b\n pushf\n hlt");
+GUEST(down, ".code64\n 1: mov -8(%rsi), %rax\n sub $8, %rsi\n mov %eax, -4(%rdi)\n lea -4(%rdi), %rdi\n"
+            " dec %ecx\n jnz 1b\n pushf\n hlt");
+GUEST(ends, ".code64\n lea (%rsi,%rcx,8), %rdx\n 1: mov (%rsi), %rax\n add $8, %rsi\n xor -8(%rsi), %rbx\n"
+            " mov %rax, (%rdi)\n add $8, %rdi\n cmp %rdx, %rsi\n jne 1b\n pushf\n hlt");
+GUEST(odd, ".code64\n 1: mov (%rsi), %eax\n add $7, %rsi\n add %rax, %rdx\n add %al, (%rdi)\n sub $-3, %rdi\n"
+           " dec %rcx\n jne 1b\n pushf\n hlt");
+GUEST(feeds, ".code64\n 1: mov (%rsi), %eax\n lea 1(%rax,%rax,2), %eax\n mov %eax, 4(%rsi)\n add $4, %rsi\n"
+             " sub $1, %ecx\n jne 1b\n pushf\n hlt");
+GUEST(pushes, ".code64\n 1: push %rcx\n mov (%rsp), %rax\n add %rax, %rdx\n push (%rsi)\n add $8, %rsi\n pop %rbx\n"
+              " adc %rbx, %rdx\n sub $1, %rcx\n jne 1b\n pushf\n hlt");
+GUEST(indexed, ".code64\n xor %eax, %eax\n 1: mov (%rsi,%rax,4), %edx\n adc 7f(%rip), %edx\n mov %edx, (%rdi,%rax,4)\n"
+               " inc %rax\n cmp %rcx, %rax\n jb 1b\n pushf\n hlt\n 7: .long 0x12345");
+GUEST(looks_up, ".code64\n 1: movzbl (%rsi), %eax\n inc %rsi\n addl $1, (%rdi,%rax,4)\n movzbl -1(%rsi), %edx\n"
+                " dec %rcx\n jne 1b\n pushf\n hlt");
+GUEST(framed, ".code64\n mov %rsi, %r8\n mov %rdi, %r9\n 1: mov (%r8), %r10\n add $8, %r8\n mov %r10, (%r9)\n"
+              " sub $-8, %r9\n add (%r8), %r11\n sub $1, %rcx\n jne 1b\n pushf\n hlt");
+GUEST(searches, ".code64\n xor %ebx, %ebx\n 1: cmp %rbx, (%rsi)\n je 2f\n add $8, %rsi\n cmp (%rdi), %rdx\n jb 2f\n"
+                " dec %rcx\n jne 1b\n 2: pushf\n hlt");
+GUEST(stays, ".code64\n 1: add (%rsi), %rax\n incl (%rdi)\n shl %cl, %rax\n dec %ecx\n jne 1b\n pushf\n hlt");
+GUEST(vectors, ".code64\n 1: movdqu (%rsi), %xmm0\n paddd %xmm0, %xmm1\n movdqu %xmm1, (%rdi)\n add $16, %rsi\n"
+               " add $16, %rdi\n dec %rcx\n jne 1b\n pushf\n hlt");
+GUEST(doubles, ".code64\n fninit\n 1: fldl (%rsi)\n add $8, %rsi\n fadd %st(0)\n fstpl (%rdi)\n add $8, %rdi\n dec %rcx\n"
+               " jne 1b\n pushf\n hlt");
+GUEST(times, ".code64\n mov %rcx, %r12\n mov %rsi, %r13\n 2: mov %r12, %rcx\n mov %r13, %rsi\n"
+             " 1: add %rcx, (%rsi)\n add $8, %rsi\n dec %rcx\n jne 1b\n dec %edx\n jne 2b\n pushf\n hlt");
+/* MXCSR: division by zero is not masked. There is one 0.0, in the middle. */
+GUEST(divides, ".code64\n movl $0x1d80, -8(%rsp)\n ldmxcsr -8(%rsp)\n movq $0, 0x900(%rsi)\n xor %ebx, %ebx\n"
+               " 1: movsd (%rdi), %xmm2\n add $8, %rdi\n divsd (%rsi), %xmm2\n add $8, %rsi\n movq %xmm2, -8(%rdi)\n"
+               " sub $1, %rcx\n lea 1(%rbx), %rbx\n jne 1b\n hlt");
+/* An aligned load that no longer is one when it crosses into another page: by rdx. */
+GUEST(aligned, ".code64\n 1: movdqu (%rsi), %xmm0\n add $16, %rsi\n movdqa %xmm0, (%rdi)\n add $16, %rdi\n"
+               " dec %rdx\n jne 1b\n mov $1000, %edx\n inc %rdi\n jmp 1b");
+/* Writes `inc %ebx; ret` or `dec %edx; ret`, all over two pages, and calls what it has written. */
+GUEST(writes, ".code64\n mov $0xc3c3c3c3c3c3c3ff, %rax\n 2: xor $0x0900, %rax\n mov %rdi, %rsi\n mov $1024, %ecx\n"
+              " 1: mov %rax, (%rsi)\n add $8, %rsi\n dec %ecx\n jne 1b\n call *%rdi\n lea 0x1000(%rdi), %rbp\n"
+              " call *%rbp\n dec %r12d\n jne 2b\n pushf\n hlt");
+/* clang-format on */
+
+static uint64_t *table(const BareCpu *b)
+{
+    return (uint64_t *)(b->ram + TABLE);
+}
+
+static void switch_translator(bool on)
+{
+    if (on) {
+        setenv("TEST_TRANSLATE", "1", 1);
+    } else {
+        unsetenv("TEST_TRANSLATE");
+    }
+}
+
+static BareCpu *loaded(const uint8_t *code, const uint8_t *end, bool translated)
+{
+    bool set = getenv("TEST_TRANSLATE");
+    BareCpu *b;
+
+    switch_translator(translated);
+    b = bare_new(CODE_64);
+    switch_translator(set);
+    for (uint64_t n = 0; n < 512; n++) {
+        table(b)[n] = n << 12 | 0x67;
+    }
+    for (uint64_t n = 0; n < 64; n++) {
+        table(b)[(ALIAS >> 12) + n] = (FROM + (n << 12)) | 0x67;
+    }
+    ((uint64_t *)(b->ram + BARE_TABLES + 0x3000))[0] = TABLE | 7;
+    for (unsigned n = 0; n < 0x40000; n += 4) {
+        *(uint32_t *)(b->ram + FROM + n) = n * 2654435761u | 1;
+    }
+    bare_load(b, code, end);
+    return b;
+}
+
+typedef struct Run {
+    const uint8_t *code, *end;
+    uint64_t from, to, rounds, other; /* other: rdx and r12 */
+    uint64_t entry;                   /* of the table, for MISSING; 0: not there, 1: as it was */
+} Run;
+
+static BareCpu *run_from(const Run *r, bool translated)
+{
+    BareCpu *b = loaded(r->code, r->end, translated);
+    uint64_t *gpr = b->c->s.gpr;
+
+    gpr[R_SI] = r->from;
+    gpr[R_DI] = r->to;
+    gpr[R_CX] = r->rounds;
+    gpr[R_DX] = gpr[12] = r->other;
+    if (r->entry != 1) {
+        table(b)[MISSING >> 12] = r->entry;
+    }
+    tlb_flush(b->c);
+    bare_run(b);
+    return b;
+}
+
+static void same_exceptions(const BareCpu *a, const BareCpu *b)
+{
+    check(b->c->last_count, a->c->last_count);
+    check(bare_fault(b), bare_fault(a));
+    check(b->c->last[0].rip, a->c->last[0].rip);
+    check(b->c->last[0].cr2, a->c->last[0].cr2);
+    check(b->c->last[0].error, a->c->last[0].error);
+}
+
+/* Is there a translator on this host? */
+static bool translates(void)
+{
+    BareCpu *b = loaded(stays, stays_end, true);
+    bool there = b->code != NULL;
+
+    bare_free(b);
+    return there;
+}
+
+/* Interpreted and translated, they must come to the same. */
+static void same(Run r)
+{
+    BareCpu *a = run_from(&r, false), *b = run_from(&r, true);
+
+    for (unsigned n = 0; n < 16; n++) {
+        check(b->c->s.gpr[n], a->c->s.gpr[n]);
+    }
+    check(b->c->s.rip, a->c->s.rip);
+    check(b->c->s.rflags, a->c->s.rflags);
+    same_exceptions(a, b);
+    check(memcmp(a->ram + FROM, b->ram + FROM, BARE_RAM - FROM), 0);
+    check(memcmp(a->ram + BARE_CODE, b->ram + BARE_CODE, FROM - BARE_CODE), 0);
+    check(b->c->strip_end != 0, b->code != NULL);
+    bare_free(a);
+    bare_free(b);
+}
+
+#define RUN(name, ...) same((Run){.code = name, .end = name##_end, .entry = 1, __VA_ARGS__})
+
+TEST("strips: up through two arrays, at each alignment of one to the other, over pages")
+{
+    for (unsigned n = 0; n < 24; n++) {
+        RUN(up, .from = FROM + 3 * n, .to = TO + 0xf70 + n * 5, .rounds = 1200);
+        RUN(ends, .from = FROM + 0xfe0 + n, .to = TO + n * 171, .rounds = 1024 + n);
+    }
+}
+
+TEST("strips: down, with a flag that the loop's end leaves alone")
+{
+    for (unsigned n = 0; n < 24; n++) {
+        RUN(down, .from = FROM + 0x5000 + n * 3, .to = TO + 0x5000 + n, .rounds = 1500);
+    }
+}
+
+TEST("strips: steps that divide no page, operands over a page's end")
+{
+    for (unsigned n = 0; n < 8; n++) {
+        RUN(odd, .from = FROM + n, .to = TO + n * 511, .rounds = 3000);
+    }
+}
+
+TEST("strips: a store that is the next round's load, in one array and by another linear address")
+{
+    RUN(feeds, .from = FROM + 0xff0, .rounds = 3000);
+    for (unsigned n = 0; n < 32; n += 4) {
+        RUN(up, .from = FROM + 0x100, .to = ALIAS + 0xf8 + n, .rounds = 1400);
+        RUN(ends, .from = ALIAS + n, .to = FROM + 8, .rounds = 1400);
+        RUN(down, .from = FROM + 0x4000, .to = ALIAS + 0x4004 - n, .rounds = 1400);
+    }
+}
+
+TEST("strips: the stack, an index, a table that is looked up, registers that are in memory")
+{
+    RUN(pushes, .from = FROM + 0x4ff, .rounds = 1000);
+    RUN(indexed, .from = FROM + 0x7fe, .to = TO + 1, .rounds = 3000);
+    RUN(looks_up, .from = FROM + 5, .to = TO + 0xfff, .rounds = 10000);
+    RUN(framed, .from = FROM + 3, .to = TO + 0x10, .rounds = 2000);
+}
+
+TEST("strips: ways out in the middle")
+{
+    for (unsigned n = 0; n < 4; n++) {
+        RUN(searches, .from = FROM + n, .to = TO, .rounds = 700, .other = n & 1);
+        RUN(searches, .from = TO - 0x1800, .to = TO, .rounds = 2000);
+    }
+}
+
+TEST("strips: addresses that do not move: as many rounds as one may go without a look at the world")
+{
+    RUN(stays, .from = FROM, .to = TO, .rounds = 20000);
+}
+
+TEST("strips: vectors and the x87")
+{
+    for (unsigned n = 0; n < 3; n++) {
+        RUN(vectors, .from = FROM + n, .to = TO + n * 8, .rounds = 1000);
+        RUN(doubles, .from = FROM + n * 4, .to = TO, .rounds = 2000);
+    }
+}
+
+TEST("strips: a page that is not there, at each place of the round and each alignment")
+{
+    for (unsigned n = 0; n < 24; n++) {
+        RUN(up, .from = MISSING - 0xf00 - n, .to = TO, .rounds = 3000, .entry = 0);
+        RUN(up, .from = FROM, .to = MISSING - 0xf00 - n, .rounds = 3000, .entry = 0);
+        RUN(ends, .from = FROM, .to = MISSING - 0xf00 - n, .rounds = 3000, .entry = 0);
+        RUN(down, .from = MISSING + 0x1f00 + n, .to = TO + 0x2000, .rounds = 3000, .entry = 0);
+        RUN(odd, .from = MISSING - 0xf00 - n, .to = TO, .rounds = 3000, .entry = 0);
+        RUN(vectors, .from = FROM, .to = MISSING - 0xf00 - n, .rounds = 3000, .entry = 0);
+        RUN(doubles, .from = FROM, .to = MISSING - 0xf00 - n, .rounds = 3000, .entry = 0);
+        RUN(looks_up, .from = FROM, .to = MISSING - 0x390 - n, .rounds = 3000, .entry = 0);
+    }
+}
+
+TEST("strips: a device in the way")
+{
+    enum { DEVICE = 0x500000 };
+
+    RUN(up, .from = MISSING - 0xf04, .to = TO, .rounds = 700, .entry = DEVICE | 0x67);
+    RUN(ends, .from = FROM, .to = MISSING - 0xf04, .rounds = 700, .entry = DEVICE | 0x67);
+}
+
+TEST("strips: host faults in them are the guest's, with its state as it was")
+{
+    for (unsigned n = 0; n < 4; n++) {
+        RUN(divides, .from = FROM + 0xc00, .to = TO + 0xc00 + n * 8, .rounds = 2000);
+        RUN(aligned, .from = FROM + 0xc00, .to = TO + 0xc00, .rounds = 2000, .other = 100 + n);
+    }
+}
+
+/* Runs `times` again: was there a strip the second time? */
+static bool tries_again(unsigned rounds)
+{
+    Run r = {.code = times,
+             .end = times_end,
+             .from = FROM + 0xff0,
+             .rounds = rounds,
+             .other = 300,
+             .entry = 1};
+    BareCpu *b = run_from(&r, true);
+    bool tried;
+
+    b->c->strip_end = 0;
+    b->c->s.activity = CPU_RUNNING;
+    b->c->s.rip = BARE_CODE;
+    b->c->s.gpr[R_CX] = rounds;
+    b->c->s.gpr[R_DX] = r.other;
+    bare_run(b);
+    tried = b->c->strip_end;
+    bare_free(b);
+    return tried;
+}
+
+TEST("strips: short loops are left as they are after some attempts, long ones are not")
+{
+    for (unsigned n = 3; n < 12; n++) {
+        check(tries_again(n), false);
+        RUN(times, .from = FROM + 0xff0, .rounds = n, .other = 300);
+    }
+    check(tries_again(100), translates());
+}
+
+TEST("strips: memory that becomes code, and is written to again")
+{
+    RUN(writes, .to = TO + 8, .other = 40);
+    RUN(writes, .to = BARE_CODE + 0x100, .other = 40);
+}
