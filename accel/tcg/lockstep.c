@@ -18,6 +18,7 @@
 #include "target/i386/rt/block.h"
 #include "target/i386/rt/fpu.h"
 #include "target/i386/rt/rt.h"
+#include "target/i386/rt/walk.h"
 #include "target/i386/translate/translate.h"
 
 #include <glib.h>
@@ -445,10 +446,25 @@ static bool run_second(Lockstep *l)
     return done;
 }
 
-static void begin(Lockstep *l)
+/* The fetch that found the unit may be older than the guest's clearing of the accessed bit; the
+ * interpreter fetches again and sets it, translated code does not. So it is set before both. */
+static void mark_code(Cpu *c, const Trans *t)
+{
+    uint64_t linear = c->code_base + c->s.rip;
+    uint32_t fault;
+    Walk w;
+
+    walk_try(c, linear, ACCESS_FETCH, &w, &fault);
+    if (t->page2) {
+        walk_try(c, linear + GUEST_PAGE, ACCESS_FETCH, &w, &fault);
+    }
+}
+
+static void begin(Lockstep *l, const Trans *t)
 {
     Cpu *c = l->c;
 
+    mark_code(c, t);
     l->pages = l->told = l->told_at = 0;
     l->skip = false;
     l->before = c->s;
@@ -531,7 +547,7 @@ static bool compare_runs(Lockstep *l, RunOf *r)
     bool unwound;
 
     l->barred = false;
-    begin(l);
+    begin(l, r->t);
     unwound = !rt_guarded(c, run_unit, r);
     end_first(l, unwound, r->exit);
     if (!l->skip) {
