@@ -148,6 +148,13 @@ static const RtHost *host_of_now(const Tcg *t)
     return t->perf_map || log_on(LOG_INT | LOG_IN_ASM | LOG_OUT_ASM) ? &tcg_host_logs : &tcg_host;
 }
 
+static void window_begin(TcgCpu *t, Tcg *tcg)
+{
+    t->window_refused = !window_reserve(t->rt, &tcg->window_areas, tcg->window_most);
+    t->rt->window.always = tcg->window_test == WINDOW_ALWAYS;
+    t->rt->window.paranoid = tcg->window_check;
+}
+
 static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
 {
     const Tcg *tcg = (Tcg *)cpu->accel;
@@ -181,7 +188,7 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
     }
     rt_init(t->rt, t->arena, BLOCK_ARENA);
     if (window_wanted((const Tcg *)cpu->accel)) {
-        t->window_refused = !window_reserve(t->rt, (Tcg *)cpu->accel);
+        window_begin(t, (Tcg *)cpu->accel);
     }
     cpu->engine = t;
     memory_listen(&cpu->memory, &t->listener);

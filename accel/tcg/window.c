@@ -16,7 +16,7 @@
 static const uint64_t room = WINDOW_CHUNK + 2 * WINDOW_GUARD;
 static const int nothing = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
-bool window_reserve(Cpu *c, Tcg *t)
+bool window_reserve(Cpu *c, _Atomic int64_t *areas, uint32_t most)
 {
     Window *w = &c->window;
     uint8_t *at = mmap(NULL, WINDOW_SLOTS * room, PROT_NONE, nothing, -1, 0);
@@ -33,10 +33,8 @@ bool window_reserve(Cpu *c, Tcg *t)
     for (unsigned n = 0; n < WINDOW_SLOTS; n++) {
         w->host[n] = (uintptr_t)at + n * room + WINDOW_GUARD;
     }
-    w->all_areas = &t->window_areas;
-    w->most_areas = t->window_most;
-    w->always = t->window_test == WINDOW_ALWAYS;
-    w->paranoid = t->window_check;
+    w->all_areas = areas;
+    w->most_areas = most;
     return true;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-#include "accel/tcg/host.h"
+#include "target/i386/rt/host.h"
 
-/* Host address space for the vCPU's window, after rt_init(). false: there is none; it runs without.
- */
-bool window_reserve(Cpu *c, Tcg *t);
+/* Host address space for the vCPU's window, after rt_init(). areas: counts the mappings of all
+ * windows, of which there may be `most`. false: there is no room; it runs without. */
+bool window_reserve(Cpu *c, _Atomic int64_t *areas, uint32_t most);
 void window_release(Cpu *c);
 
 /* How many mappings all windows of the process may have together. */

@@ -7,6 +7,7 @@
  */
 #include "tests/cpu/interp.h"
 
+#include "accel/tcg/window.h"
 #include "target/i386/decode/table.h"
 #include "target/i386/model.h"
 #include "target/i386/rt/fpu.h"
@@ -42,6 +43,7 @@ enum {
 typedef struct Area {
     uint32_t base, bytes;
     uint8_t *host;
+    struct Ram *ram;
     CodePage code[2];
 } Area;
 
@@ -58,6 +60,7 @@ struct Interp {
     _Atomic bool deaf; /* to interp_kick(): it would come faster than the CPU gets on */
     DebugPlan plan;
     RtHost quiet;
+    _Atomic int64_t areas; /* mappings of the window */
 };
 
 /* The callbacks get the Cpu only; it leads back here through c->vcpu. */
@@ -80,6 +83,8 @@ static void host_page(Cpu *c, uint64_t phys, PhysPage *out)
     if (a) {
         out->host = a->host + (phys - a->base);
         out->code = &a->code[(phys - a->base) / GUEST_PAGE % 2];
+        out->ram = a->ram;
+        out->ram_at = phys - a->base;
     }
 }
 
@@ -110,8 +115,7 @@ static void make_areas(Interp *t)
 
     for (unsigned n = 0; n < AREAS; n++) {
         t->area[n] = areas[n];
-        t->area[n].host = aligned_alloc(GUEST_PAGE, areas[n].bytes);
-        memset(t->area[n].host, 0, areas[n].bytes);
+        t->area[n].ram = quiet_ram(areas[n].bytes, &t->area[n].host);
     }
     for (unsigned n = 0; n < READ_BYTES; n++) {
         *interp_memory(t, READ_BASE + n) = n * 7;
@@ -175,6 +179,14 @@ Interp *interp_new(Engine engine)
     return t;
 }
 
+bool interp_window(Interp *t)
+{
+    bool ok = window_reserve(t->c, &t->areas, window_area_limit());
+
+    t->c->window.always = ok;
+    return ok;
+}
+
 void interp_level(Interp *t, unsigned cpl)
 {
     t->cpl = cpl;
@@ -204,10 +216,11 @@ void interp_free(Interp *t)
     fpu_host_detach(t->c);
     fpu_host_free(t->c);
     code_cache_free(t->c->code);
+    window_release(t->c);
     munmap(t->c, sizeof *t->c);
     munmap(t->arena, ARENA_BYTES);
     for (unsigned n = 0; n < AREAS; n++) {
-        free(t->area[n].host);
+        quiet_ram_free(t->area[n].ram);
     }
     free(t);
 }

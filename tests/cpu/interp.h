@@ -36,6 +36,9 @@ void interp_segments(Interp *t, bool based, uint64_t odd);
 /* The translator: random flushes and random units from now on, see stir(). */
 void interp_stir(Interp *t, uint64_t seed);
 
+/* 64-bit code in user mode has the direct window from now on. false: no memory for it. */
+bool interp_window(Interp *t);
+
 /* Somebody wants the CPU: from any thread. It goes on at once. */
 void interp_kick(Interp *t);
 

@@ -26,7 +26,7 @@ typedef struct Run {
     const char *op;
     uint64_t seed;
     Engine engine;
-    bool all, verbose, trace, chosen, failed, avx512, bochs;
+    bool all, verbose, window, trace, chosen, failed, avx512, bochs;
 
     Encoding e;
     CpuRegs in;
@@ -414,6 +414,8 @@ static bool options(Run *t, int argc, char **argv)
             t->bochs = true;
         } else if (!strcmp(argv[n], "--trace")) {
             t->trace = true;
+        } else if (!strcmp(argv[n], "--window")) {
+            t->window = true;
         } else if (!strcmp(argv[n], "--interpreter")) {
             t->engine = ENGINE_BLOCKS;
         } else if (!strcmp(argv[n], "--cases")) {
@@ -447,6 +449,10 @@ int main(int argc, char **argv)
         return 2;
     }
     t->interp = interp_new(t->engine);
+    if (t->window && !interp_window(t->interp)) {
+        printf("skip cpu: no address space for the window\n");
+        return 0;
+    }
     if (!native_open(
             &why)) { /* after interp_new: both want the signals, and native passes them on */
         printf("skip cpu: %s\n", why);

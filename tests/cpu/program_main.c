@@ -26,7 +26,7 @@
 typedef struct Run {
     uint64_t seed, only;
     unsigned programs, code, level;
-    bool verbose, failed, kick;
+    bool verbose, failed, kick, window;
     uint64_t stir;
     Engine engine;
     pthread_t runner;
@@ -280,6 +280,8 @@ static bool options(Run *t, int argc, char **argv)
             t->verbose = true;
         } else if (!strcmp(argv[n], "--kick")) {
             t->kick = true;
+        } else if (!strcmp(argv[n], "--window")) {
+            t->window = true;
         } else if (!strcmp(argv[n], "--stir")) {
             t->stir = strtoull(value, NULL, 0), n++;
         } else if (!strcmp(argv[n], "--blocks")) {
@@ -320,6 +322,10 @@ int main(int argc, char **argv)
     t->side[0] = interp_new(ENGINE_STEPS);
     t->side[1] = interp_new(t->engine);
     interp_stir(t->side[1], t->stir);
+    if (t->window && !interp_window(t->side[1])) {
+        printf("skip cpu-programs: no address space for the window\n");
+        return 0;
+    }
     if (t->kick) {
         kick_begin(t, &kicker);
     }

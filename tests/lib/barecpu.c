@@ -3,13 +3,13 @@
  */
 #include "tests/lib/barecpu.h"
 
+#include "accel/tcg/window.h"
 #include "target/i386/rt/stub_host.h"
 #include "target/i386/translate/cache_host.h"
 #include "tests/lib/quiethost.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum { EXIT_PORT = 0xf4 };
 
@@ -31,6 +31,8 @@ static void host_page(Cpu *c, uint64_t phys, PhysPage *out)
         out->after = BARE_RAM - GUEST_PAGE - phys;
         out->host = b->ram + phys;
         out->code = &b->pages[phys / GUEST_PAGE];
+        out->ram = b->memory;
+        out->ram_at = phys;
     }
 }
 
@@ -169,7 +171,7 @@ BareCpu *bare_new(CodeSize code)
 
     b->c = aligned_alloc(GUEST_PAGE, (sizeof(Cpu) + GUEST_PAGE - 1) & ~(size_t)(GUEST_PAGE - 1));
     memset(b->c, 0, sizeof(Cpu));
-    b->ram = mmap(NULL, BARE_RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    b->memory = quiet_ram(BARE_RAM, &b->ram);
     b->pages = calloc(BARE_RAM / GUEST_PAGE, sizeof(CodePage));
     b->arena = aligned_alloc(GUEST_PAGE, BARE_ARENA);
     memset(b->arena, 0, BARE_ARENA);
@@ -198,11 +200,25 @@ void bare_free(BareCpu *b)
     fpu_host_detach(b->c);
     fpu_host_free(b->c);
     code_cache_free(b->code);
-    munmap(b->ram, BARE_RAM);
+    window_release(b->c);
+    quiet_ram_free(b->memory);
     free(b->pages);
     free(b->arena);
     free(b->c);
     free(b);
+}
+
+bool bare_window(BareCpu *b)
+{
+    X86State *s = &b->c->s;
+
+    for (unsigned n = 0; n < SEG_LDTR; n++) {
+        s->seg[n].selector |= 3;
+        s->seg[n].attr |= 3 << ATTR_DPL_SHIFT;
+    }
+    s->rflags |= FLAG_IOPL;
+    rt_state_loaded(b->c);
+    return window_reserve(b->c, &b->areas, 1000);
 }
 
 void bare_load(BareCpu *b, const uint8_t *code, const uint8_t *end)

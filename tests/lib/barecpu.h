@@ -24,6 +24,8 @@ enum {
 typedef struct BareCpu {
     Cpu *c;
     uint8_t *ram;
+    struct Ram *memory;    /* ... as the machine knows it */
+    _Atomic int64_t areas; /* mappings of the window */
     CodePage *pages;
     void *arena;
     struct CodeCache *code; /* with TEST_TRANSLATE in the environment */
@@ -38,6 +40,10 @@ typedef struct BareCpu {
 
 BareCpu *bare_new(CodeSize code);
 void bare_free(BareCpu *b);
+
+/* 64-bit code goes on at CPL 3, where OUT is allowed, and may get the direct window. false: the
+ * host has no address space for it. */
+bool bare_window(BareCpu *b);
 
 /* Copy code to BARE_CODE and let rip be there. */
 void bare_load(BareCpu *b, const uint8_t *code, const uint8_t *end);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A world without devices for the run-time library (quiethost.h). Not there: memory of its own. */
+/* A world without devices for the run-time library (quiethost.h). */
 #include "tests/lib/quiethost.h"
 
-#include "target/i386/rt/mem.h"
+#include "accel/tcg/window.h"
+#include "softmmu/memory/memory_impl.h"
+#include "target/i386/rt/rt.h"
 
 static uint64_t mmio_read(Cpu *c, uint64_t phys, unsigned size)
 {
@@ -84,6 +86,19 @@ static void smm_changed(Cpu *c)
 {
 }
 
+struct Ram *quiet_ram(size_t bytes, uint8_t **host)
+{
+    Ram *ram = ram_new("test", bytes, RAM_SHARED, NULL);
+
+    *host = ram ? ram->host : NULL;
+    return ram;
+}
+
+void quiet_ram_free(struct Ram *ram)
+{
+    ram_unref(ram);
+}
+
 const RtHost quiet_host = {
     .mmio_read = mmio_read,
     .mmio_write = mmio_write,
@@ -100,6 +115,9 @@ const RtHost quiet_host = {
     .random = random_number,
     .cpuid = cpuid,
     .log_interrupt = log_interrupt,
+    .window_map = window_host_map,
+    .window_unmap = window_host_unmap,
+    .window_close = window_host_close,
     .unimplemented = unimplemented,
     .smm_changed = smm_changed,
 };

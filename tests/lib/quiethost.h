@@ -7,3 +7,7 @@
 #include "target/i386/rt/host.h"
 
 extern const RtHost quiet_host;
+
+/* RAM that a window can show: PhysPage.ram, and where it lies. Zeroed. */
+struct Ram *quiet_ram(size_t bytes, uint8_t **host);
+void quiet_ram_free(struct Ram *ram);

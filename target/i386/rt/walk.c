@@ -37,8 +37,11 @@ static uint64_t entry_read(Cpu *c, uint64_t at, unsigned bytes)
     if (likely(host != NULL)) {
         return host_load(host, bytes);
     }
-    c->window.odd |= c->window.watched;
-    return c->window.watched ? 0 : phys_read(c, at, bytes);
+    if (unlikely(c->window.watched && !phys_page(c, at)->host)) {
+        c->window.odd = true;
+        return 0;
+    }
+    return phys_read(c, at, bytes);
 }
 
 /* Take down an entry and what it allows. */

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The direct window: what is mapped, and what must go (window.h; SDM volume 3, 4.10). Host faults
+ * are played by calls of window_fault(); what code makes of them is tested with the translator. */
+#include "target/i386/rt/sys.h"
+#include "target/i386/rt/window_impl.h"
+#include "tests/lib/barecpu.h"
+#include "tests/lib/test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    LOW = 0x40000000, /* the first of some pages of 4 KB */
+    PAGES = 8,
+    TABLE = 0x41000,
+    TARGETS = 0x200000, /* RAM, each page filled with its number */
+    PTE_OK = 0x67,
+    PTE_CLEAN = 0x27,
+    PTE_READ = 0x65,
+    PTE_GLOBAL = 0x100,
+};
+static uint64_t *table(BareCpu *b)
+{
+    return (uint64_t *)(b->ram + TABLE);
+}
+
+static void map(BareCpu *b, unsigned page, unsigned target, uint64_t bits)
+{
+    table(b)[page] = (TARGETS + target * GUEST_PAGE) | bits;
+}
+
+/* NULL: this host gives no window. */
+static BareCpu *window_new(void)
+{
+    BareCpu *b = bare_new(CODE_64);
+
+    ((uint64_t *)(b->ram + BARE_TABLES + 0x2000))[1] = 0x40000 | 7;
+    *(uint64_t *)(b->ram + 0x40000) = TABLE | 7;
+    for (unsigned n = 0; n < PAGES; n++) {
+        map(b, n, n, PTE_OK);
+    }
+    for (unsigned n = 0; n < 64; n++) {
+        memset(b->ram + TARGETS + n * GUEST_PAGE, (int)n, GUEST_PAGE);
+    }
+    if (!bare_window(b)) {
+        printf("skip window: no host address space for it\n");
+        bare_free(b);
+        return NULL;
+    }
+    b->c->window.always = true;
+    window_update(b->c);
+    return b;
+}
+
+static uint8_t *at(BareCpu *b, uint64_t linear)
+{
+    return (uint8_t *)(b->c->window.addend[window_slot(linear)] - TLB_ADDEND + linear);
+}
+
+static bool fault(BareCpu *b, uint64_t linear, bool write)
+{
+    return window_fault(b->c, (uintptr_t)at(b, linear), write);
+}
+
+/* 0: not mapped, 1: to be read, 2: to be written. */
+static int mapped(BareCpu *b, uint64_t linear)
+{
+    const WindowPage *p = window_find(&b->c->window, linear);
+
+    return !p ? 0 : p->linear & WINDOW_WRITE ? 2 : 1;
+}
+
+TEST("window: user code has it, with a chunk for what its registers say")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        check(b->c->mode & MODE_WINDOW, MODE_WINDOW);
+        check(b->c->window.tag[0], 0);
+        check(b->c->window.tag[3], WINDOW_NO_TAG);
+        check(b->c->window.addend[3], 0);
+        bare_free(b);
+    }
+}
+
+TEST("window: a fault maps the page, and what is stored there is in RAM")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        check(fault(b, LOW + 5, false), true);
+        check(*at(b, LOW + 5), 0);
+        check(fault(b, LOW + GUEST_PAGE, true), true);
+        at(b, LOW + GUEST_PAGE)[7] = 99;
+        check(b->ram[TARGETS + GUEST_PAGE + 7], 99);
+        check(b->areas > 0, true);
+        bare_free(b);
+    }
+}
+
+TEST("window: a page that is not dirty is mapped to be read, and to be written when that is asked")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        map(b, 0, 0, PTE_CLEAN);
+        check(fault(b, LOW, false), true);
+        check(mapped(b, LOW), 1);
+        check(table(b)[0] >> 6 & 1, 0);
+        check(fault(b, LOW, true), true);
+        check(mapped(b, LOW), 2);
+        check(table(b)[0] >> 6 & 1, 1);
+        at(b, LOW)[1] = 42;
+        check(b->ram[TARGETS + 1], 42);
+        bare_free(b);
+    }
+}
+
+TEST("window: what is absent, read-only for a store, global or a device is refused")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        b->c->s.cr4 |= CR4_PGE;
+        map(b, 0, 0, 0);
+        map(b, 1, 1, PTE_READ);
+        map(b, 2, 2, PTE_OK | PTE_GLOBAL);
+        table(b)[3] = 0x10000000 | PTE_OK;
+        check(fault(b, LOW, false), false);
+        check(fault(b, LOW + GUEST_PAGE, true), false);
+        check(fault(b, LOW + GUEST_PAGE, false), true);
+        check(fault(b, LOW + GUEST_PAGE, true), false);
+        check(fault(b, LOW + 2 * GUEST_PAGE, false), false);
+        check(fault(b, LOW + 3 * GUEST_PAGE, false), false);
+        check(b->mmio_reads, 0);
+        check(b->c->window.count, 1);
+        bare_free(b);
+    }
+}
+
+TEST("window: a fault in a guard, outside, or in a slot without a chunk is not its own")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        uintptr_t host = b->c->window.host[0];
+
+        check(window_fault(b->c, host - 8, false), false);
+        check(window_fault(b->c, host + WINDOW_CHUNK, false), false);
+        check(window_fault(b->c, b->c->window.host[3] + 0x1000, false), false);
+        check(window_fault(b->c, (uintptr_t)b->ram, false), false);
+        bare_free(b);
+    }
+}
+
+TEST("window: INVLPG unmaps the page and no other")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        check(fault(b, LOW, false) && fault(b, LOW + GUEST_PAGE, false), true);
+        map(b, 0, 9, PTE_OK);
+        check(*at(b, LOW), 0);
+        tlb_flush_page(b->c, LOW + 77);
+        check(mapped(b, LOW), 0);
+        check(mapped(b, LOW + GUEST_PAGE), 2);
+        check(fault(b, LOW, false), true);
+        check(*at(b, LOW), 9);
+        bare_free(b);
+    }
+}
+
+TEST("window: INVLPG in a page of 2 MB unmaps all pieces of it")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        check(fault(b, BARE_DATA, false), true);
+        check(mapped(b, BARE_DATA + GUEST_PAGE) > 0, true); /* more of the page at once */
+        check(fault(b, 0x1f0000, false), true);
+        check(fault(b, LOW, false), true);
+        tlb_flush_page(b->c, 0x100000);
+        check(mapped(b, BARE_DATA), 0);
+        check(mapped(b, 0x1f0000), 0);
+        check(mapped(b, LOW), 2);
+        bare_free(b);
+    }
+}
+
+TEST("window: a load of CR3 that flushes takes it, one that keeps gives it back with its pages")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        uint64_t cr3 = b->c->s.cr3;
+
+        b->c->s.cr4 |= CR4_PCIDE;
+        cpu_mode_changed(b->c);
+        check(fault(b, LOW, false), true);
+        b->c->window.always = false;
+        b->c->s.cr3 = cr3 + 1;
+        tlb_cr3_loaded(b->c, true);
+        check(b->c->mode & MODE_WINDOW, 0);
+        check(fault(b, LOW + GUEST_PAGE, false), false);
+        b->c->s.cr3 = cr3;
+        tlb_cr3_loaded(b->c, true);
+        check(b->c->mode & MODE_WINDOW, MODE_WINDOW);
+        check(mapped(b, LOW), 2);
+        tlb_cr3_loaded(b->c, false);
+        check(b->c->mode & MODE_WINDOW, 0);
+        bare_free(b);
+    }
+}
+
+TEST("window: INVPCID of another context's page unmaps it if the window is that context's")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        b->c->s.cr4 |= CR4_PCIDE;
+        cpu_mode_changed(b->c);
+        check(fault(b, LOW, false) && fault(b, LOW + GUEST_PAGE, false), true);
+        b->c->window.always = false;
+        b->c->s.cr3 += 1;
+        tlb_cr3_loaded(b->c, true);
+        tlb_flush_page(b->c, LOW); /* of the current one: another */
+        check(mapped(b, LOW), 2);
+        tlb_flush_pcid_page(b->c, 0, LOW);
+        check(mapped(b, LOW), 0);
+        check(mapped(b, LOW + GUEST_PAGE), 2);
+        bare_free(b);
+    }
+}
+
+TEST("window: a page that gets code may no longer be written, under any address")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        map(b, 1, 0, PTE_OK);
+        check(fault(b, LOW, true) && fault(b, LOW + GUEST_PAGE, true), true);
+        code_mark(&b->pages[TARGETS / GUEST_PAGE], 1);
+        tlb_drop_writes_to(b->c, b->ram + TARGETS);
+        check(mapped(b, LOW), 1);
+        check(mapped(b, LOW + GUEST_PAGE), 1);
+        check(*at(b, LOW), 0);
+        check(fault(b, LOW, true), false); /* the interpreter's */
+        check(fault(b, LOW + 2 * GUEST_PAGE, true), true);
+        bare_free(b);
+    }
+}
+
+TEST("window: a flush of everything, and another memory map, leave no page")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        check(fault(b, LOW, true), true);
+        phys_flush(b->c);
+        check(b->c->window.count, 0);
+        check(b->areas, 0);
+        check(fault(b, LOW, true), true);
+        tlb_flush(b->c);
+        check(b->c->mode & MODE_WINDOW, MODE_WINDOW); /* the new context's */
+        check(b->c->window.count, 0);
+        bare_free(b);
+    }
+}
+
+TEST("window: neighbours in RAM are one mapping of the host, others are not; the limit holds")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        map(b, 4, 40, PTE_OK);
+        check(fault(b, LOW, true), true);
+        check(b->areas, 2); /* it, and the rest of nothing behind it */
+        check(fault(b, LOW + GUEST_PAGE, true), true);
+        check(b->areas, 2);
+        check(fault(b, LOW + 3 * GUEST_PAGE, true), true);
+        check(b->areas, 4);
+        check(fault(b, LOW + 4 * GUEST_PAGE, true), true);
+        check(b->areas, 5);
+        b->c->window.most_areas = 7;
+        check(fault(b, LOW + 6 * GUEST_PAGE, true), false);
+        tlb_flush_page(b->c, LOW);
+        check(b->areas, 5);
+        bare_free(b);
+    }
+}
+
+TEST("window: PKRU that closes key 0, a data breakpoint and a debugger's watch take it")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        b->c->s.cr4 |= CR4_PKE;
+        cpu_mode_changed(b->c);
+        pkru_set(b->c, 1);
+        check(b->c->mode & MODE_WINDOW, 0);
+        pkru_set(b->c, 4);
+        check(b->c->mode & MODE_WINDOW, MODE_WINDOW);
+        b->c->s.dr7 = 0x10001;
+        cpu_mode_changed(b->c);
+        check(b->c->mode & MODE_WINDOW, 0);
+        bare_free(b);
+    }
+}
+
+/* Samples until the window is there; 0: it never comes. */
+static unsigned samples(BareCpu *b)
+{
+    for (unsigned n = 1; n <= 100; n++) {
+        window_sample(b->c);
+        if (b->c->mode & MODE_WINDOW) {
+            return n;
+        }
+    }
+    return 0;
+}
+
+TEST("window: some samples in a row give it, with what the TLB knows; a flush makes it wait longer")
+{
+    BareCpu *b = window_new();
+    unsigned first;
+
+    if (b) {
+        b->c->window.always = false;
+        phys_flush(b->c);
+        check(b->c->mode & MODE_WINDOW, 0);
+        mem_write(b->c, LOW, 1, 1);
+        mem_read(b->c, LOW + GUEST_PAGE, 1);
+        first = samples(b);
+        check(first > 1, true);
+        check(mapped(b, LOW), 2);
+        check(mapped(b, LOW + GUEST_PAGE), 2);
+        check(mapped(b, LOW + 2 * GUEST_PAGE), 0);
+        tlb_flush(b->c);
+        check(samples(b), 2 * first);
+        bare_free(b);
+    }
+}
+
+TEST("window: who faults too often loses it")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        b->c->window.always = false;
+        map(b, 0, 0, 0);
+        for (unsigned n = 0; n < 10000 && b->c->window.context; n++) {
+            fault(b, LOW, false);
+        }
+        check(b->c->window.context, 0);
+        check(b->c->mode & MODE_WINDOW, 0);
+        check(b->c->window.figures.demotions, 1);
+        bare_free(b);
+    }
+}
