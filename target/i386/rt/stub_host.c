@@ -154,6 +154,7 @@ static void install_handlers(void)
     sigaction(SIGFPE, &action, NULL);
     sigaction(SIGILL, &action, NULL);
     sigaction(SIGSEGV, &action, NULL); /* alignment of vectors, in translated code */
+    sigaction(SIGBUS, &action, NULL);  /* addresses that are none, by way of rbp   */
 }
 
 bool fpu_host_attach(Cpu *c, Error **err)

@@ -183,11 +183,27 @@ void window_drop(Cpu *c)
     window_update(c);
 }
 
+void window_clear(Window *w, unsigned slot)
+{
+    w->tag[slot] = WINDOW_NO_TAG;
+    w->minus[slot] = -((uint64_t)WINDOW_NO_TAG << WINDOW_CHUNK_SHIFT);
+    w->addend[slot] = WINDOW_NOWHERE + WINDOW_ADDEND;
+}
+
+void window_set(Window *w, uint64_t linear, uint64_t host)
+{
+    unsigned slot = window_slot(linear);
+    uint64_t chunk = linear & -WINDOW_CHUNK;
+
+    w->tag[slot] = window_tag(linear);
+    w->minus[slot] = -chunk;
+    w->addend[slot] = host - chunk + WINDOW_ADDEND;
+}
+
 void window_init_tags(Cpu *c)
 {
     for (unsigned n = 0; n < WINDOW_SLOTS; n++) {
-        c->window.tag[n] = WINDOW_NO_TAG;
-        c->window.addend[n] = 0;
+        window_clear(&c->window, n);
     }
     c->window.context = 0;
 }
@@ -202,7 +218,7 @@ void window_init(Cpu *c)
 
 static uintptr_t host_of(const Window *w, uint64_t linear)
 {
-    return w->addend[window_slot(linear)] - TLB_ADDEND + linear;
+    return w->addend[window_slot(linear)] - WINDOW_ADDEND + linear;
 }
 
 static void forget_run(Cpu *c, uint64_t linear, uint64_t bytes, int before)
@@ -364,7 +380,7 @@ static bool linear_of(const Window *w, uintptr_t at, uint64_t *linear)
 {
     for (unsigned n = 0; n < WINDOW_SLOTS; n++) {
         if (w->tag[n] != WINDOW_NO_TAG && at - w->host[n] < WINDOW_CHUNK) {
-            *linear = at - w->addend[n] + TLB_ADDEND;
+            *linear = at - w->addend[n] + WINDOW_ADDEND;
             return true;
         }
     }

@@ -27,7 +27,16 @@ enum {
     WINDOW_RECENT = 8,
 };
 #define WINDOW_CHUNK (1ull << WINDOW_CHUNK_SHIFT)
-#define WINDOW_GUARD (4ull << 30) /* on both sides: a displacement of 2 GB may leave the chunk */
+/* On both sides: a displacement of 2 GB and eight times an index of 32 bits may leave the chunk. */
+#define WINDOW_GUARD (64ull << 30)
+
+/* What is added to an addend: the shift that leaves of a distance in a chunk nothing (TLB_ADDEND is
+ * the same of a page). */
+enum { WINDOW_ADDEND = WINDOW_CHUNK_SHIFT };
+
+/* An addend that makes of the addresses of chunk 0 and its neighbours, and of all that have
+ * WINDOW_NO_TAG, ones that the host does not have: who does not look at the tag faults. */
+#define WINDOW_NOWHERE (1ull << 62)
 
 /* A page that is mapped. */
 typedef struct WindowPage {
@@ -59,11 +68,13 @@ typedef struct WindowRecent {
 } WindowRecent;
 
 /* A chunk's tag and addend are what translated code of MODE_WINDOW looks at: an address whose bits
- * 40 to 55 are the tag lies, plus the addend minus TLB_ADDEND, in the host's memory or faults
- * there. They change only in C functions and at polls, as TLB addends do. */
+ * 40 to 55 are the tag lies, plus the addend minus WINDOW_ADDEND, in the host's memory or faults
+ * there. Slot 0 has chunk 0 wherever a context has the window. They change only where a unit has
+ * been left for good, not in what it calls or in a signal handler that comes back to it. */
 typedef struct Window {
-    uint16_t tag[WINDOW_SLOTS];    /* WINDOW_NO_TAG: no chunk, and the addend is 0 */
-    uint64_t addend[WINDOW_SLOTS]; /* host - linear + TLB_ADDEND                   */
+    uint16_t tag[WINDOW_SLOTS];    /* WINDOW_NO_TAG: no chunk, and the addend leads nowhere */
+    uint64_t minus[WINDOW_SLOTS];  /* minus the chunk's linear address */
+    uint64_t addend[WINDOW_SLOTS]; /* host - linear + WINDOW_ADDEND    */
     uint32_t context;              /* tlb2.context whose pages are mapped; 0: none */
     uint32_t mode; /* what is in the mode key of 64-bit user code as things stand: MODE_WINDOW, 0 */
 
@@ -104,6 +115,11 @@ static inline uint16_t window_tag(uint64_t linear)
 
 /* Nothing is mapped, no tag is there: of a new Cpu. */
 void window_init(struct Cpu *c);
+
+/* The chunk that a linear address lies in is at `host`, a multiple of a page; or its slot has none
+ * any more. */
+void window_set(Window *w, uint64_t linear, uint64_t host);
+void window_clear(Window *w, unsigned slot);
 
 /* What the window depends on has changed (context, level, PKRU, debugging): Window.mode, and the
  * bit in Cpu.mode. */

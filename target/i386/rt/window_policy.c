@@ -66,8 +66,7 @@ static void take_chunk(Window *w, uint64_t linear)
     if (linear >> 47 || w->tag[n] != WINDOW_NO_TAG) {
         return;
     }
-    w->tag[n] = window_tag(linear);
-    w->addend[n] = w->host[n] - (linear & -WINDOW_CHUNK) + TLB_ADDEND;
+    window_set(w, linear, w->host[n]);
 }
 
 /* A page that the TLB has, if it is one for the window. -1: it is not. */
@@ -153,6 +152,7 @@ static void choose_chunks(Cpu *c)
     const TlbTable *t = &c->tlb_view[VIEW_USER];
     Window *w = &c->window;
 
+    take_chunk(w, 0);
     take_chunk(w, c->s.gpr[R_SP]);
     take_chunk(w, c->s.rip);
     for (unsigned word = 0; word < TLB_SIZE / 64; word++) {

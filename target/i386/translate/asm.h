@@ -395,6 +395,13 @@ static inline void alu_imm(Emit *e, unsigned digit, unsigned r, int32_t value, b
     put_value(e, (uint32_t)value, value == (int8_t)value ? 1 : 4);
 }
 
+/* the lower 16 bits */
+static inline void cmp16_gs(Emit *e, unsigned r, uint32_t disp)
+{
+    put8(e, 0x66);
+    gs_op(e, 0x3b, false, r, disp);
+}
+
 static inline void cmp_gs8_imm(Emit *e, uint32_t disp, uint8_t value)
 {
     gs_op(e, 0x80, false, 7, disp);

@@ -154,7 +154,7 @@ static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
         .page2 = u->page2,
         .entry = cache->run + (u->entry - cache->write),
         .far = cache->run + (u->far - cache->write),
-        .known = cache->run + ((u->page2 ? u->link : u->top) - cache->write),
+        .known = cache->run + ((u->page2 ? u->link : u->known) - cache->write),
         .link = cache->run + (u->link - cache->write),
         .from = u->far - cache->write,
         .to = u->e.at - cache->write,
@@ -169,14 +169,23 @@ static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
 }
 
 /* The first five bytes, a NOP, become a jump to what follows the unit's cold pieces. */
+static CodeKill kill_of(const Unit *u, uint8_t *top)
+{
+    int32_t distance = u->stale - (top + 5);
+    CodeKill kill = {.word = (_Atomic uint64_t *)top};
+
+    __builtin_memcpy(&kill.value, top, 8);
+    kill.value = (kill.value & ~0xffffffffffull) | 0xe9 | (uint64_t)(uint32_t)distance << 8;
+    return kill;
+}
+
 static void prepare_kill(const Unit *u, Trans *t)
 {
-    int32_t distance = u->stale - (u->top + 5);
-
-    __builtin_memcpy(&t->kill.value, u->top, 8);
-    t->kill.value = (t->kill.value & ~0xffffffffffull) | 0xe9 | (uint64_t)(uint32_t)distance << 8;
-    t->kill.word = (_Atomic uint64_t *)u->top;
+    t->kill = kill_of(u, u->top);
     t->kill2 = t->kill;
+    if (u->alone_top) {
+        t->kill_alone = kill_of(u, u->alone_top);
+    }
 }
 
 static void unit_begin(Unit *u, Cpu *c, const Block *b, TransKey key, NextPage *next)
@@ -190,6 +199,7 @@ static void unit_begin(Unit *u, Cpu *c, const Block *b, TransKey key, NextPage *
     u->x87 = (X87Last){-1, -1};
     u->code64 = c->code_size == CODE_64;
     u->plain = key.mode & MODE_PLAIN;
+    u->window = key.mode & MODE_WINDOW;
     u->low = key.window & 0xffff;
     u->high = key.window >> 16;
     unit_gather(u, b, next);
@@ -240,7 +250,8 @@ static void publish(CodeCache *cache, Trans *t)
     _Atomic(Trans *) *bucket = bucket_of(cache, t->phys, t->key);
 
     forget_dead(bucket);
-    if (code_publish(t->page, t->version, &t->kill) &&
+    if ((!t->kill_alone.word || code_publish(t->page, t->version, &t->kill_alone)) &&
+        code_publish(t->page, t->version, &t->kill) &&
         (!t->page2 || code_publish(t->page2, t->version2, &t->kill2))) {
         t->chain = *bucket;
         *bucket = t;

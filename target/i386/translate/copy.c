@@ -238,6 +238,7 @@ static void want_fpu(Unit *u)
         away = jmp32(e); /* first: its end is where the cold piece comes back to */
         cold_add(u, COLD_FPU, away, unit_now(u)->at)->back = e->at;
         fill8(e, there);
+        addend_lost(u); /* to the function of the cold piece */
         u->fpu_known = true;
     }
 }
@@ -356,11 +357,13 @@ static void emit_bytes(Unit *u, const Copy *y)
 {
     Emit *e = &u->e;
 
-    if (may_fault(y->i)) {
+    bool faults = may_fault(y->i) || u->direct;
+
+    if (faults) {
         unit_fault_begin(u);
     }
     put_insn(e, y->code, y->bytes);
-    if (may_fault(y->i)) {
+    if (faults) {
         unit_fault_end(u);
     }
 }

@@ -99,7 +99,10 @@ void emit_jump_far(Unit *u, int32_t at)
 
 static const uint8_t *own_entry(const Unit *u)
 {
-    return u->fpu_known ? u->top : u->entry;
+    if (u->wants_fpu && !u->fpu_known) {
+        return u->entry;
+    }
+    return u->alone && u->hoisted ? u->known : u->top;
 }
 
 uint8_t *emit_way_out(Unit *u)
@@ -126,6 +129,9 @@ void emit_link(Unit *u, int32_t at)
 {
     Hole hole;
 
+    if (to_entry(u, at)) {
+        window_loop(u);
+    }
     place_branch(u, 1);
     hole = jmp32(&u->e);
     if (to_entry(u, at)) {
@@ -173,6 +179,7 @@ void emit_jcc(Unit *u, const Insn *i)
     if (u->strip.now && u->now == u->loop.last) {
         strip_branch(u, i);
     } else if (u->asks && to_entry(u, at) && in_page(u, at)) {
+        window_loop(u);
         place_branch(u, 2);
         jcc_to(e, i->cc, own_entry(u));
         strip_way(u, own_entry(u));
@@ -254,7 +261,9 @@ static void emit_target_operand(Unit *u, const Insn *i)
         Place p = emit_access(u, 0, o->size, false);
 
         flags_settle(u, true);
+        place_begin(u);
         load_pair(e, SCRATCH_A, p.base, p.index, p.disp, o->size);
+        place_end(u);
     }
     linear_lost(u);
     flags_settle(u, true);
@@ -269,7 +278,9 @@ static void emit_push_return(Unit *u, unsigned n, unsigned size)
     p = emit_access_stack(u, n, R_SP, -(int32_t)size, size, true);
     flags_settle(u, true);
     emit_target(u, unit_next(u), SCRATCH_C);
+    place_begin(u);
     store_pair(e, SCRATCH_C, p.base, p.index, p.disp, size);
+    place_end(u);
     lea_base(e, GUEST_SP, GUEST_SP, -(int32_t)size, u->code64);
 }
 
@@ -290,7 +301,9 @@ static void emit_ret(Unit *u, const Insn *i)
     Place p = emit_access_stack(u, 0, R_SP, 0, size, false);
 
     flags_settle(u, true);
+    place_begin(u);
     load_pair(e, SCRATCH_A, p.base, p.index, p.disp, size);
+    place_end(u);
     emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
     lea_base(e, GUEST_SP, GUEST_SP, size + more, u->code64);
     emit_jump_hit(u);

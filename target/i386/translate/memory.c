@@ -114,11 +114,13 @@ void emit_address(Unit *u, const Insn *i, unsigned to)
 void linear_lost(Unit *u)
 {
     u->linear = NULL;
+    u->linear_key = 0;
 }
 
 void addend_lost(Unit *u)
 {
     u->held = NULL;
+    u->addend_of = 0;
 }
 
 /* ---- the check ---- */
@@ -184,7 +186,7 @@ static Cold *cold_miss(Unit *u, unsigned linear, unsigned size, bool write, bool
 {
     Cold *cold;
 
-    if (!u->alone && (shared || u->in_region || u->strip.now)) {
+    if (!u->alone && !u->window && (shared || u->in_region || u->strip.now)) {
         return cold_add(u, COLD_ALONE, NULL, u->now);
     }
     cold = cold_add(u, COLD_FILL, NULL, unit_now(u)->at);
@@ -307,23 +309,29 @@ static Place check_alone(Unit *u, const Address *a, unsigned size, bool write)
     return (Place){linear, SCRATCH_B, MEM_DISP};
 }
 
-/* From the instruction in work on there are two versions. */
-static void region_extend(Unit *u, const Share *s)
+void region_extend(Unit *u, unsigned last)
 {
     Region *r = &u->region[u->regions];
 
     if (!u->in_region) {
-        *r = (Region){.first = u->now, .last = s->last, .before = u->before};
+        *r = (Region){.first = u->now, .last = last, .before = u->before};
         u->in_region = true;
     }
-    r->last = s->last > r->last ? s->last : r->last;
+    r->last = last > r->last ? last : r->last;
 }
 
 static Place access_at(Unit *u, const Address *a, const Access *what, unsigned size, bool write)
 {
-    Share *s = what ? share_find(u, what) : NULL;
+    Share *s;
+    Place p;
 
     u->undisturbed = true;
+    u->direct = u->window && what && window_access(u, a, what, &p);
+    if (u->direct) {
+        return p;
+    }
+    what = u->window ? NULL : what; /* what shares a check there has been found */
+    s = what ? share_find(u, what) : NULL;
     if (s && usable(u, a, s)) {
         return place_shared(u, a, what, s);
     }
@@ -331,7 +339,7 @@ static Place access_at(Unit *u, const Address *a, const Access *what, unsigned s
           ? share_make(u, what)
           : NULL;
     if (s) {
-        region_extend(u, s);
+        region_extend(u, s->last);
         return check_shared(u, *a, what, s);
     }
     return check_alone(u, a, size, write);
@@ -342,6 +350,7 @@ Place emit_access(Unit *u, unsigned n, unsigned size, bool write)
     const Insn *i = unit_now(u)->i;
     Address a = address_of(u, i);
 
+    u->direct = false;
     if (!segment_plain(u, i, write)) {
         emit_operand_check(u, i, size, write);
         return (Place){SCRATCH_A, SCRATCH_B, MEM_DISP};

@@ -12,6 +12,7 @@
 /* What is known of a register: value number `of`, plus a constant. */
 typedef struct Known {
     uint16_t of;
+    bool small; /* from -2^31 to 2^32, or not much beyond */
     int64_t plus;
 } Known;
 
@@ -22,12 +23,14 @@ typedef struct Knowledge {
     bool code64;
 } Knowledge;
 
-enum { VALUE_NONE = 1, VALUE_IP, VALUES };
 enum { STRETCH_SHIFT = 56 }; /* of an access's key */
+
+/* Constants that leave a small value small. */
+enum { SMALL_PLUS = 1 << 24 };
 
 static void forget(Knowledge *k, unsigned reg)
 {
-    k->reg[reg & 15] = (Known){k->values++, 0};
+    k->reg[reg & 15] = (Known){.of = k->values++};
 }
 
 static void forget_all(Knowledge *k)
@@ -91,6 +94,58 @@ static bool follow_constant(Knowledge *k, const Insn *i)
     }
 }
 
+/* Is what it leaves in its first operand, a register, small? */
+static bool small_result(const Insn *i)
+{
+    const Operand *a = &i->operand[0], *b = &i->operand[1];
+    int64_t imm = (int64_t)i->imm;
+
+    switch (i->op) {
+    case OP_MOVZX:
+    case OP_MOVSX:
+    case OP_MOVSXD:
+        return a->size >= 4;
+    case OP_MOV:
+        return a->size == 4 || (a->size == 8 && b->kind == OPERAND_IMM && imm == (int32_t)imm);
+    case OP_AND:
+        return a->size == 4 ||
+               (a->size == 8 && b->kind == OPERAND_IMM && imm == (int32_t)imm && imm >= 0);
+    case OP_SHR:
+        return a->size == 4 || (a->size == 8 && b->kind == OPERAND_IMM && (imm & 63) >= 32);
+    case OP_ADD:
+    case OP_SUB:
+    case OP_OR:
+    case OP_XOR:
+    case OP_INC:
+    case OP_DEC:
+    case OP_NEG:
+    case OP_NOT:
+    case OP_IMUL:
+    case OP_SHL:
+    case OP_SAR:
+    case OP_LEA:
+    case OP_ADC:
+    case OP_SBB:
+    case OP_CMOVCC:
+    case OP_ROL:
+    case OP_ROR:
+    case OP_RORX:
+    case OP_SHLX:
+    case OP_SHRX:
+    case OP_SARX:
+    case OP_POPCNT:
+        return a->size == 4;
+    default:
+        return false;
+    }
+}
+
+/* 32 bits by which an array may be indexed come from these, too. */
+static bool divides(const Insn *i)
+{
+    return i->opsize == 4 && (i->op == OP_DIV || i->op == OP_IDIV || i->op == OP_MUL);
+}
+
 static void forget_written(Knowledge *k, const Insn *i)
 {
     unsigned implied = encode_implied(i);
@@ -100,11 +155,14 @@ static void forget_written(Knowledge *k, const Insn *i)
 
         if ((o->kind == OPERAND_GPR || o->kind == OPERAND_HIGH) && copy_may_write(i, n)) {
             forget(k, o->reg);
+            k->reg[o->reg & 15].small =
+                k->code64 && n == 0 && o->kind == OPERAND_GPR && small_result(i);
         }
     }
     for (unsigned n = 0; n < 4; n++) {
         if (implied >> n & 1) {
             forget(k, n);
+            k->reg[n].small = k->code64 && divides(i);
         }
     }
 }
@@ -136,18 +194,52 @@ static void follow(Knowledge *k, const Insn *i)
 static void add(Unit *u, const Knowledge *k, uint64_t key, int64_t at, unsigned size, bool write)
 {
     key |= (uint64_t)k->stretch << STRETCH_SHIFT;
-    u->access[u->accesses++] = (Access){key, at, u->now, size, write};
+    u->access[u->accesses++] =
+        (Access){.key = key, .at = at, .insn = u->now, .size = size, .write = write};
+}
+
+/* ---- the window: what says in which chunk the access is ---- */
+
+static void set_anchor(Unit *u, Anchor anchor, uint64_t chunk, int64_t near)
+{
+    Access *a = &u->access[u->accesses - 1];
+
+    a->anchor = anchor;
+    a->chunk = chunk | (a->key >> STRETCH_SHIFT << STRETCH_SHIFT);
+    a->near = near;
+}
+
+static bool small(Known k)
+{
+    return k.small && k.plus < SMALL_PLUS && k.plus > -SMALL_PLUS;
+}
+
+/* A small index leads from its base no farther than the window's guards. */
+static void anchor(Unit *u, const Insn *i, Known base, Known index)
+{
+    const Access *a = &u->access[u->accesses - 1];
+    bool plain = i->seg < SEG_FS;
+
+    if (plain && small(base) && small(index)) {
+        set_anchor(u, ANCHOR_NONE, 0, 0);
+    } else if (plain && small(index)) {
+        set_anchor(u, ANCHOR_BASE, base.of, base.plus);
+    } else if (plain && small(base) && !i->scale) {
+        set_anchor(u, ANCHOR_INDEX, index.of, index.plus);
+    } else {
+        set_anchor(u, ANCHOR_SUM, a->key, a->at - i->disp);
+    }
 }
 
 static void add_operand(Unit *u, const Knowledge *k, const Insn *i, unsigned size, bool write)
 {
-    Known base = {VALUE_NONE, 0}, index = {VALUE_NONE, 0};
+    Known base = {.of = VALUE_NONE, .small = true}, index = base;
 
     if (i->addrsize == 2 || !segment_plain(u, i, write)) {
         return;
     }
     if (i->base == REG_IP) {
-        base = (Known){VALUE_IP, unit_next(u)};
+        base = (Known){.of = VALUE_IP, .plus = unit_next(u)};
     } else if (i->base < 16) {
         base = k->reg[i->base];
     }
@@ -158,12 +250,14 @@ static void add_operand(Unit *u, const Knowledge *k, const Insn *i, unsigned siz
         base.of | (uint64_t)index.of << 16 | (uint64_t)i->scale << 32 |
             (uint64_t)(i->seg >= SEG_FS ? i->seg : 0) << 40 | (uint64_t)i->addrsize << 48,
         base.plus + index.plus * (1 << i->scale) + i->disp, size, write);
+    anchor(u, i, base, index);
 }
 
 static void add_stack(Unit *u, const Knowledge *k, unsigned reg, int by, unsigned size, bool write)
 {
     add(u, k, k->reg[reg].of | (uint64_t)VALUE_NONE << 16 | (uint64_t)full(k) << 48,
         k->reg[reg].plus + by, size, write);
+    set_anchor(u, ANCHOR_BASE, k->reg[reg].of, k->reg[reg].plus);
 }
 
 static void add_stack_accesses(Unit *u, const Knowledge *k, const Insn *i)
@@ -282,11 +376,38 @@ bool loop_address(const Unit *u, const Access *a, int64_t at, Address *first, in
     return first->addrsize == (u->code64 ? 8 : 4) && first->disp == at;
 }
 
+/* The instruction in work may lead to the unit's top: how do registers stand there then? */
+static void note_edge(Unit *u, const Knowledge *k)
+{
+    const Insn *i = unit_now(u)->i;
+    Edges *edges = &u->edges;
+
+    if (i->operand[0].kind != OPERAND_REL ||
+        unit_next(u) + (int64_t)(int32_t)i->imm != u->insn[0].at) {
+        return;
+    }
+    edges->first = edges->any ? edges->first : u->now;
+    edges->last = u->now;
+    edges->any = true;
+    edges->unknown |= i->op != OP_JCC && i->op != OP_JMP && i->op != OP_CALL;
+    for (unsigned n = 0; n < 16; n++) {
+        int64_t step = k->reg[n].plus - (i->op == OP_CALL && n == R_SP ? width(u) : 0);
+
+        step = step < 0 ? -step : step;
+        edges->step[n] = step > edges->step[n] ? step : edges->step[n];
+        if (k->reg[n].of != VALUES + n) {
+            edges->steady &= ~(1u << n);
+        }
+    }
+}
+
 /* ---- the plan ---- */
 
 void share_plan(Unit *u)
 {
     Knowledge k = {.values = VALUES, .code64 = u->code64};
+
+    u->edges = (Edges){.steady = 0xffff};
 
     forget_all(&k);
     u->loop.there = false;
@@ -295,6 +416,7 @@ void share_plan(Unit *u)
         const Insn *i = unit_now(u)->i;
 
         u->first_access[u->now] = u->accesses;
+        note_edge(u, &k);
         if (add_accesses(u, &k, i)) {
             follow(&k, i);
         } else {
@@ -303,7 +425,7 @@ void share_plan(Unit *u)
         if (k.stretch == FIRST_STRETCH && leads_to_top(u, i)) {
             find_loop(u, &k);
         }
-        k.stretch += loops(i);
+        k.stretch += !u->window && loops(i);
     }
     u->first_access[u->count] = u->accesses;
 }
@@ -410,7 +532,8 @@ void share_drop(Unit *u)
     for (unsigned n = 0; n < SHARES; n++) {
         u->share[n].key = 0;
     }
-    u->held = NULL;
-    u->linear = NULL;
+    u->withins = 0;
+    linear_lost(u);
+    addend_lost(u);
     u->strip.spoiled = true; /* it counts on what goes */
 }

@@ -32,27 +32,37 @@ static void emit_push_memory(Unit *u)
     Place p = emit_access(u, 0, width(u), false);
 
     flags_settle(u, true);
+    place_begin(u);
     load_pair(e, SCRATCH_C, p.base, p.index, p.disp, width(u));
+    place_end(u);
     store_gs(e, CPU_AT(pushed), SCRATCH_C);
     p = check_push(u, 1);
     load_gs(e, SCRATCH_C, CPU_AT(pushed));
+    place_begin(u);
     store_pair(e, SCRATCH_C, p.base, p.index, p.disp, width(u));
+    place_end(u);
 }
 
 static bool emit_push(Unit *u, const Insn *i)
 {
     Emit *e = &u->e;
     const Operand *o = &i->operand[0];
+    unsigned from;
     Place p;
 
     if (o->kind == OPERAND_MEM) {
         emit_push_memory(u);
     } else if (o->kind == OPERAND_GPR) {
         p = check_push(u, 0);
-        store_pair(e, guest_reg(u, o->reg, SCRATCH_C), p.base, p.index, p.disp, width(u));
+        from = guest_reg(u, o->reg, SCRATCH_C);
+        place_begin(u);
+        store_pair(e, from, p.base, p.index, p.disp, width(u));
+        place_end(u);
     } else {
         p = check_push(u, 0);
+        place_begin(u);
         store_pair_imm(e, i->imm, p.base, p.index, p.disp, width(u));
+        place_end(u);
     }
     move_sp(u, -(int32_t)width(u));
     return true;
@@ -69,7 +79,9 @@ static bool emit_pop(Unit *u, const Insn *i)
     }
     p = emit_access_stack(u, 0, R_SP, 0, width(u), false);
     flags_settle(u, false);
+    place_begin(u);
     load_pair(e, in_frame(reg) ? SCRATCH_C : host_of[reg], p.base, p.index, p.disp, width(u));
+    place_end(u);
     if (reg != R_SP) {
         move_sp(u, width(u));
     }
@@ -85,8 +97,11 @@ static bool emit_leave(Unit *u)
     Place p = emit_access_stack(u, 0, R_BP, 0, width(u), false);
 
     flags_settle(u, false);
-    lea_base(e, GUEST_SP, GUEST_BP, width(u), u->code64);
+    lea_base(e, SCRATCH_C, GUEST_BP, width(u), u->code64);
+    place_begin(u);
     load_pair(e, GUEST_BP, p.base, p.index, p.disp, width(u));
+    place_end(u);
+    mov_rr(e, GUEST_SP, SCRATCH_C);
     return true;
 }
 

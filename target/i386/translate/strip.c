@@ -102,7 +102,7 @@ void strip_plan(Unit *u)
     bool known = true;
 
     *p = (Strip){0};
-    if (!u->loop.there || !u->code64 || u->page2 || u->loop.last >= LOOP_MAX) {
+    if (!u->loop.there || u->window || !u->code64 || u->page2 || u->loop.last >= LOOP_MAX) {
         return;
     }
     for (unsigned n = 0; n < u->first_access[u->loop.last + 1]; n++) {

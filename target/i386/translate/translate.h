@@ -47,6 +47,7 @@ typedef struct TransKey {
  * jump table, which is emptied when a translation changes, and from its own inside. */
 typedef struct Trans {
     CodeKill kill, kill2; /* on the pages' lists; make the entry lead out         */
+    CodeKill kill_alone;  /* ... and the second version's top; word: NULL: it has none */
     uint64_t phys, phys2; /* of the first byte; of the second page                */
     TransKey key;
     uint32_t version, version2;

@@ -296,6 +296,7 @@ bool unit_emit_next(Unit *u)
     bool on;
 
     u->undisturbed = false;
+    u->direct = false;
     x87_before(u);
     on = emit_insn(u);
     if (!u->undisturbed) {
@@ -323,8 +324,21 @@ static void region_close(Unit *u)
         r->join = u->e.at;
         u->frame_at = NULL;
         r->garbage = u->garbage;
+        r->addend_of = u->addend_of;
         share_drop(u);
+        u->addend_of = r->addend_of;
     }
+}
+
+/* Of a loop whose first version may be entered only by its checks. */
+static void emit_alone_top(Unit *u)
+{
+    const uint8_t *out = emit_way_out(u);
+
+    align(&u->e, 8);
+    u->alone_top = u->e.at;
+    put_nops(&u->e, 5);
+    emit_ask(u, out);
 }
 
 static void emit_region_alone(Unit *u, const Region *r)
@@ -335,14 +349,20 @@ static void emit_region_alone(Unit *u, const Region *r)
     u->garbage = r->before.garbage;
     u->fpu_known = r->before.fpu_known;
     u->x87 = r->before.x87;
+    if (u->hoisted) {
+        emit_alone_top(u);
+    }
     for (u->now = r->first; u->now <= r->last && on && !u->e.full; u->now++) {
-        u->alone_at[u->now] = u->e.at;
+        u->alone_at[u->now] = u->now || !u->alone_top ? u->e.at : u->alone_top;
         u->frame_at = NULL;
         on = unit_emit_next(u);
     }
     if (on) {
         if (u->garbage && !r->garbage) {
             recipe_run(u, u->recipe);
+        }
+        if (r->addend_of) {
+            window_addend(u, r->addend_of - 1);
         }
         jmp_to(&u->e, r->join);
     }
@@ -402,20 +422,31 @@ static void emit_page_rip(Unit *u)
 
 void unit_emit(Unit *u)
 {
-    const uint8_t *out = leads_back(u, 0) ? emit_way_out(u) : NULL;
+    const uint8_t *out;
 
+    share_plan(u);
+    out = leads_back(u, 0) ? emit_way_out(u) : NULL;
     align(&u->e, 16);
     u->far = u->e.at;
     emit_page_rip(u);
     u->entry = u->e.at;
     emit_fpu_first(u);
+    u->wants_fpu = u->fpu_known;
+    u->known = u->e.at;
+    window_hoist(u);
+    if (u->hoisted) { /* the way out is near the top */
+        Hole over = jmp8(&u->e);
+
+        out = emit_way_out(u);
+        fill8(&u->e, over);
+    }
     align(&u->e, 8);
     u->top = u->e.at;
+    u->known = u->hoisted ? u->known : u->top;
     put_nops(&u->e, 5); /* becomes a jump when the page's code changes */
     if (out) {
         emit_ask(u, out);
     }
-    share_plan(u);
     strip_plan(u);
     emit_first(u);
     u->link = u->entry;

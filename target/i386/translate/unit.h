@@ -58,13 +58,40 @@ typedef struct UnitInsn {
     uint16_t at; /* offset in the first page */
 } UnitInsn;
 
-/* A memory access of an instruction, as share.c sees it: accesses with one key are `at` apart. */
+/* base + index << scale + disp, in a segment. base, index: as in Insn */
+typedef struct Address {
+    uint8_t base, index, scale, seg, addrsize;
+    int32_t disp;
+} Address;
+
+/* What is looked at to know that an address lies in a chunk of the window. */
+typedef enum Anchor { ANCHOR_SUM, ANCHOR_BASE, ANCHOR_INDEX, ANCHOR_NONE } Anchor;
+
+/* A memory access of an instruction, as share.c sees it: accesses with one key are `at` apart. Of
+ * the window: anchors with one key are `near` apart. */
 typedef struct Access {
-    uint64_t key;
-    int64_t at;
+    uint64_t key, chunk;
+    int64_t at, near;
     uint8_t insn, size;
+    uint8_t anchor; /* Anchor; ANCHOR_NONE: the address is in chunk 0, or near it */
     bool write;
 } Access;
+
+/* An anchor that has been looked at: it is in the chunk of a slot. */
+typedef struct Within {
+    uint64_t key;
+    int64_t near;
+    uint8_t slot, last; /* last: instruction that needs it */
+} Within;
+
+/* How registers, n of them being the instruction set's, stand at the branches to the unit's top:
+ * that they have at the top plus `step` (bit n of steady), or something else. */
+typedef struct Edges {
+    bool any, unknown; /* unknown: one of them says nothing */
+    uint8_t first, last;
+    uint16_t steady;
+    int64_t step[16]; /* the largest, without sign */
+} Edges;
 
 /* A range of addresses that one check has found in one page. */
 typedef struct Share {
@@ -84,6 +111,7 @@ typedef struct Region {
         bool garbage, fpu_known;
         X87Last x87;
     } before;
+    uint8_t addend_of;   /* Unit.addend_of there  */
     const uint8_t *join; /* behind it, in the first version */
 } Region;
 
@@ -93,13 +121,8 @@ typedef struct Place {
     int32_t disp;
 } Place;
 
-enum { COLD_MAX = UNIT_MAX * 6, SHARES = SHARE_SLOTS, SHARE_RANGE = 255, REGIONS = UNIT_MAX / 2 };
-
-/* base + index << scale + disp, in a segment. base, index: as in Insn */
-typedef struct Address {
-    uint8_t base, index, scale, seg, addrsize;
-    int32_t disp;
-} Address;
+enum { WITHINS = 16 };
+enum { COLD_MAX = UNIT_MAX * 8, SHARES = SHARE_SLOTS, SHARE_RANGE = 255, REGIONS = UNIT_MAX / 2 };
 
 /* The unit's first instructions where they are a loop, and what one round of it does to registers,
  * as far as they are as wide as the code. */
@@ -138,6 +161,7 @@ typedef struct Unit {
     int32_t low, high;      /* TransKey.window */
     bool plain;             /* MODE_PLAIN */
     bool code64, fpu_known; /* fpu_known: in the host's registers from here on */
+    bool wants_fpu;         /* the entry asks for it */
     /* Which instruction of the unit would give the present flags if it were run again, its operands
      * being what they were: then a check may overwrite them. -1: none. */
     int recipe;
@@ -169,6 +193,20 @@ typedef struct Unit {
     struct Before before; /* the instruction in work */
     Loop loop;
     Strip strip;
+
+    /* The window (window.c) */
+    bool window;         /* MODE_WINDOW                                        */
+    bool direct;         /* the place of the access in work is in the window   */
+    bool hoisted;        /* what the loop needs is looked at in front of it    */
+    uint8_t addend_of;   /* slot + 1 whose addend r11 holds; 0: none's         */
+    uint8_t loop_addend; /* ... at the top of such a loop                      */
+    uint8_t slot_before; /* of the last check                                  */
+    uint64_t linear_key; /* of the access whose address rbp holds, linear_at; 0: none */
+    unsigned withins;
+    uint8_t *known;     /* the entry for who knows that the FPU is there      */
+    uint8_t *alone_top; /* of the second version, of a loop; NULL: none       */
+    Edges edges;
+    Within within[WITHINS];
 
     /* As many of these as the counts above say; at the beginning what is above is 0, not they. */
     UnitInsn insn[UNIT_MAX];
@@ -208,7 +246,9 @@ void recipe_follow(Unit *u);
 /* Run it: flags are then what they were. */
 void recipe_run(Unit *u, int recipe);
 
-/* share.c: which accesses lie near one another */
+/* share.c: which accesses lie near one another. Values in keys: that of a register that is not
+ * there, of rip, then those of the 16 registers at the unit's top. */
+enum { VALUE_NONE = 1, VALUE_IP, VALUES };
 void share_plan(Unit *u);
 /* The nth access of the instruction in work, if it is as the plan says. NULL: check it alone. */
 const Access *share_access(const Unit *u, unsigned n, unsigned size, bool write);
@@ -224,6 +264,15 @@ void strip_plan(Unit *u);                     /* behind share_plan() */
 void strip_way(Unit *u, const uint8_t *back); /* the loop's branch back was emitted just now */
 void strip_branch(Unit *u, const Insn *i);    /* the loop's last instruction, in that version */
 void strip_emit(Unit *u);                     /* behind the other versions */
+
+/* window.c: accesses in the window (docs/design/translator.md, "The direct window") */
+/* false: check it in the usual way. */
+bool window_access(Unit *u, const Address *a, const Access *what, Place *p);
+/* Have the checks of a loop's values done in front of its top, where the unit is one. */
+void window_hoist(Unit *u);
+/* In front of a branch to the unit's own top. */
+void window_loop(Unit *u);
+void window_addend(Unit *u, unsigned slot); /* to r11, if it is not there */
 
 /* memory.c. After the check rbp + r11 - 12 is the host address; flags_settle() comes next. */
 void emit_address(Unit *u, const Insn *i, unsigned to); /* linear, to rbp or elsewhere */
@@ -330,6 +379,22 @@ bool unit_emit_next(Unit *u); /* the instruction in work; false: the unit ends b
 Cold *cold_add(Unit *u, ColdKind kind, Hole hole, int32_t at);
 void unit_fault_begin(Unit *u);
 void unit_fault_end(Unit *u);
+/* Around the host's instruction that accesses a Place. */
+static inline void place_begin(Unit *u)
+{
+    if (u->direct) {
+        unit_fault_begin(u);
+    }
+}
+
+static inline void place_end(Unit *u)
+{
+    if (u->direct) {
+        unit_fault_end(u);
+    }
+}
+
+void region_extend(Unit *u, unsigned last); /* from the instruction in work on: two versions */
 void emit_call_routine(Unit *u, const uint8_t *routine); /* executable view */
 void emit_jmp_routine(Unit *u, const uint8_t *routine);
 
