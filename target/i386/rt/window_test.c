@@ -54,7 +54,7 @@ static BareCpu *window_new(void)
 
 static uint8_t *at(BareCpu *b, uint64_t linear)
 {
-    return (uint8_t *)(b->c->window.addend[window_slot(linear)] - TLB_ADDEND + linear);
+    return (uint8_t *)(b->c->window.addend[window_slot(linear)] - WINDOW_ADDEND + linear);
 }
 
 static bool fault(BareCpu *b, uint64_t linear, bool write)
@@ -78,7 +78,7 @@ TEST("window: user code has it, with a chunk for what its registers say")
         check(b->c->mode & MODE_WINDOW, MODE_WINDOW);
         check(b->c->window.tag[0], 0);
         check(b->c->window.tag[3], WINDOW_NO_TAG);
-        check(b->c->window.addend[3], 0);
+        check(b->c->window.addend[3], WINDOW_NOWHERE + WINDOW_ADDEND);
         bare_free(b);
     }
 }
