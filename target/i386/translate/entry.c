@@ -254,6 +254,15 @@ static const uint8_t *make_call(Routines *r, bool last)
     return at;
 }
 
+/* From translated code itself, which has set next_rip. */
+static void make_go_next(Routines *r)
+{
+    r->cache->go_next = run_view(r->cache, r->e.at);
+    stack_by(&r->e, -8);
+    call_to(&r->e, r->spill);
+    jmp_to(&r->e, r->next);
+}
+
 static void make_fpu(Routines *r)
 {
     Emit *e = &r->e;
@@ -284,6 +293,8 @@ uint32_t trans_routines(CodeCache *cache)
     cache->call = make_call(&r, false);
     cache->call_last = make_call(&r, true);
     make_fpu(&r);
+    make_go_next(&r);
+    syscall_routines(&r.e, cache);
     return r.e.at - cache->write;
 }
 

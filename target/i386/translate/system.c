@@ -224,6 +224,9 @@ bool emit_system(Unit *u, bool *ends)
         return emit_read_cr(u, i);
     case OP_RDPKRU:
         return emit_rdpkru(u);
+    case OP_SYSCALL:
+    case OP_SYSRET:
+        return emit_syscall(u, ends);
     default:
         return false;
     }

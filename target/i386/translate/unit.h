@@ -400,6 +400,10 @@ void emit_jmp_routine(Unit *u, const uint8_t *routine);
 
 enum { SITE_FPU = 1u << 31 }; /* of Cpu.exit_site: the FPU is in the host's registers there */
 
+/* syscall.c: false: not this one */
+bool emit_syscall(Unit *u, bool *ends);
+void syscall_routines(Emit *e, CodeCache *cache);
+
 /* entry.c: writes the shared routines; bytes that they take. */
 uint32_t trans_routines(CodeCache *cache);
 
