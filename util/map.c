@@ -2,14 +2,19 @@
 /*
  * Memory from the host's kernel by pages (mmap(2), memfd_create(2)). Tables of megabytes that are
  * looked up at random cost a walk of page tables at every look-up unless they lie on huge pages.
- * Not here: guest RAM (softmmu/memory/ram.c), huge pages for what is mapped twice: Linux gives them
- * to shared memory only where its administrator says so.
+ * Linux gives huge pages to shared memory by itself only where its administrator says so; from 6.1
+ * on it makes some when it is asked to (MADV_COLLAPSE).
+ * Not here: guest RAM (softmmu/memory/ram.c).
  */
 #include "util/map.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 static const size_t huge = 2 << 20;
 
@@ -29,18 +34,27 @@ static uint8_t *map_aligned(size_t bytes)
 
     if (room) {
         at += before;
-        map_free(before ? room : NULL, before);
+        if (before) {
+            munmap(room, before);
+        }
         munmap(at + bytes, huge - before);
     }
     return at;
 }
 
+/* As much as is mapped. What is larger than a huge page ends with one. */
+static size_t whole(size_t bytes)
+{
+    size_t page = bytes < huge ? (size_t)sysconf(_SC_PAGESIZE) : huge;
+
+    return (bytes + page - 1) & -page;
+}
+
 void *map_zeroed(size_t bytes)
 {
-    size_t page = sysconf(_SC_PAGESIZE);
     void *at;
 
-    bytes = (bytes + page - 1) & -page;
+    bytes = whole(bytes);
     at = bytes < huge ? map_anonymous(bytes) : map_aligned(bytes);
     if (at && bytes >= huge) {
         madvise(at, bytes, MADV_HUGEPAGE);
@@ -48,17 +62,28 @@ void *map_zeroed(size_t bytes)
     return at;
 }
 
+/* Where a huge page may lie over it, should the host make one of the memory's pages. */
 static void *map_shared(int fd, size_t bytes, int protection)
 {
-    void *at = mmap(NULL, bytes, protection, MAP_SHARED, fd, 0);
+    void *room = bytes < huge ? NULL : map_aligned(bytes),
+         *at = mmap(room, bytes, protection, MAP_SHARED | (room ? MAP_FIXED : 0), fd, 0);
 
-    return at == MAP_FAILED ? NULL : at;
+    if (at == MAP_FAILED) {
+        if (room) {
+            munmap(room, bytes);
+        }
+        return NULL;
+    }
+    return at;
 }
 
 bool map_twice(const char *name, size_t bytes, uint8_t **write, const uint8_t **run)
 {
     int fd = memfd_create(name, MFD_CLOEXEC), why;
-    bool sized = fd >= 0 && !ftruncate(fd, bytes);
+    bool sized;
+
+    bytes = whole(bytes);
+    sized = fd >= 0 && !ftruncate(fd, bytes);
 
     *write = sized ? map_shared(fd, bytes, PROT_READ | PROT_WRITE) : NULL;
     *run = *write ? map_shared(fd, bytes, PROT_READ | PROT_EXEC) : NULL;
@@ -77,6 +102,11 @@ bool map_twice(const char *name, size_t bytes, uint8_t **write, const uint8_t **
 void map_free(const void *at, size_t bytes)
 {
     if (at) {
-        munmap((void *)at, bytes);
+        munmap((void *)at, whole(bytes));
     }
+}
+
+void map_gather(const void *at, size_t bytes)
+{
+    madvise((void *)at, bytes, MADV_COLLAPSE);
 }

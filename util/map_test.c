@@ -41,3 +41,24 @@ TEST("map: more than there is is refused")
     check(write == NULL && run == NULL, true);
     check(map_zeroed(SIZE_MAX / 4) == NULL, true);
 }
+
+TEST("map: what was written stays when it is gathered on a huge page, at both addresses")
+{
+    uint8_t *write;
+    const uint8_t *run;
+
+    check(map_twice("test", BYTES, &write, &run), true);
+    check((uintptr_t)write % (2 << 20) + (uintptr_t)run % (2 << 20), 0);
+    for (unsigned at = 0; at < 2 << 20; at += 4096) {
+        write[at] = at >> 12;
+    }
+    map_gather(write, 2 << 20);
+    map_gather(run, 2 << 20);
+    for (unsigned at = 0; at < 2 << 20; at += 4096) {
+        check(run[at], (at >> 12) & 255);
+    }
+    write[77] = 3;
+    check(run[77], 3);
+    map_free(write, BYTES);
+    map_free(run, BYTES);
+}

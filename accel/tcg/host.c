@@ -13,6 +13,7 @@
 #include "target/i386/disas.h"
 #include "target/i386/pv.h"
 #include "target/i386/rt/rt.h"
+#include "target/i386/translate/cache_host.h"
 #include "util/log.h"
 #include "util/trace.h"
 
@@ -116,6 +117,11 @@ static void host_code_page(Cpu *c, const uint8_t *host)
     vcpu_leave(cpu);
     vcpus_exclusive(cpu->dev.machine, drop_writes, &d);
     vcpu_enter(cpu);
+}
+
+static void host_code_grown(Cpu *c)
+{
+    code_cache_gather(c->code);
 }
 
 typedef struct Exclusive {
@@ -335,6 +341,7 @@ static void host_smm_changed(Cpu *c)
     .port_write = host_port_write, \
     .dirty = host_dirty, \
     .code_page = host_code_page, \
+    .code_grown = host_code_grown, \
     .exclusive = host_exclusive, \
     .apic_msr_read = host_apic_msr_read, \
     .apic_msr_write = host_apic_msr_write, \

@@ -49,6 +49,9 @@ typedef struct RtHost {
     bool (*random)(Cpu *c, uint64_t *value);
     void (*cpuid)(Cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
+    /* CodeCache.used has passed another CODE_CHUNK. Stays inside. NULL: nobody cares. */
+    void (*code_grown)(Cpu *c);
+
     void (*log_interrupt)(Cpu *c, const LastException *e); /* -d int; NULL: off */
     void (*log_exec)(Cpu *c, uint64_t rip); /* -d exec: all is interpreted; NULL: off */
     /* -d in_asm: a block was decoded; NULL: off */

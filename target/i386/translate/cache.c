@@ -309,6 +309,9 @@ const Trans *trans_find(Cpu *c, Block *b)
             HOST_DO(c, log_made, c->s.rip, t->far, t->to - t->from);
         }
     }
+    if (unlikely(c->code->used / CODE_CHUNK > c->code->gathered) && c->host->code_grown) {
+        HOST_DO(c, code_grown);
+    }
     if (t && !t->page2) {
         b->trans = t;
     }

@@ -57,3 +57,13 @@ CodeCache *code_cache_new(uint64_t bytes, Error **err)
     trans_init(cache);
     return cache;
 }
+
+void code_cache_gather(CodeCache *cache)
+{
+    while (cache->gathered < cache->used / CODE_CHUNK) {
+        size_t at = (size_t)cache->gathered++ * CODE_CHUNK;
+
+        map_gather(cache->write + at, CODE_CHUNK);
+        map_gather(cache->run + at, CODE_CHUNK);
+    }
+}

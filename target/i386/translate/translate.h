@@ -68,12 +68,15 @@ typedef struct TransFigures {
     _Atomic uint64_t units, insns, host_bytes, flushes;
 } TransFigures;
 
+enum { CODE_CHUNK = 2 << 20 };
+
 /* One for a machine, shared by its vCPUs. All memory is the engine's. */
 typedef struct CodeCache {
     uint8_t *write;     /* one memory, two mappings */
     const uint8_t *run; /* ... the executable one   */
     uint32_t size, used, fixed;
-    uint8_t *data; /* Trans records */
+    _Atomic uint32_t gathered; /* so many CODE_CHUNKs are full and lie on huge pages */
+    uint8_t *data;             /* Trans records */
     uint32_t data_size, data_used;
     _Atomic uint32_t lock;
     _Atomic uint64_t generation; /* raised, with the world stopped, when all was thrown away */
