@@ -20,7 +20,7 @@ enum {
     WINDOW_SLOTS = 4,
     WINDOW_SLOT_SHIFT = 45,  /* bits 45 and 46 of a linear address are its slot            */
     WINDOW_CHUNK_SHIFT = 40, /* bits 40 to 55 are the tag                                  */
-    WINDOW_NO_TAG = 0x7fff,  /* only non-canonical addresses have it                       */
+    WINDOW_NO_TAG = 0x7fff,  /* only addresses that the host does not have have it         */
     WINDOW_BUCKET_BITS = 15,
     WINDOW_BUCKETS = 1 << WINDOW_BUCKET_BITS,
     WINDOW_PAGES = 1 << 18, /* that a vCPU maps at most: 1 GB                             */

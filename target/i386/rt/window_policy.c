@@ -32,8 +32,7 @@ static bool user_code(const Cpu *c)
 
 static bool possible(const Cpu *c)
 {
-    return c->window.store && !c->window.lost && !c->debug && key_open(c) &&
-           !(c->s.cr4 & CR4_LA57) && c->s.cr0 & CR0_PG;
+    return c->window.store && !c->window.lost && !c->debug && key_open(c) && c->s.cr0 & CR0_PG;
 }
 
 static void adopt(Cpu *c);
