@@ -353,6 +353,7 @@ static void host_smm_changed(Cpu *c)
     .tsc = host_tsc, \
     .random = host_random, \
     .cpuid = host_cpuid, \
+    .window_differs = window_host_differs, \
     .window_map = window_host_map, \
     .window_unmap = window_host_unmap, \
     .window_close = window_host_close, \

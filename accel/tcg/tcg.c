@@ -152,7 +152,7 @@ static void window_begin(TcgCpu *t, Tcg *tcg)
 {
     t->window_refused = !window_reserve(t->rt, &tcg->window_areas, tcg->window_most);
     t->rt->window.always = tcg->window_test == WINDOW_ALWAYS;
-    t->rt->window.paranoid = tcg->window_check;
+    t->rt->window.paranoid = tcg->window_check && machine_config(tcg->accel.machine)->smp.cpus == 1;
 }
 
 static bool tcg_vcpu_create(Vcpu *cpu, Error **err)

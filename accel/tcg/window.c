@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static const uint64_t room = WINDOW_CHUNK + 2 * WINDOW_GUARD;
 static const int nothing = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -76,6 +77,13 @@ bool window_host_close(Cpu *c, uintptr_t at, uint64_t bytes)
 {
     (void)c;
     return !mprotect((void *)at, bytes, PROT_READ);
+}
+
+void window_host_differs(Cpu *c, uint64_t linear, const char *what)
+{
+    g_printerr("window: %#" PRIx64 " is mapped, but %s in the guest's tables; rip %#" PRIx64 "\n",
+               linear, what, c->s.rip);
+    _exit(3);
 }
 
 /* What failed may have left a hole, which somebody else would get. */

@@ -64,6 +64,8 @@ typedef struct RtHost {
     bool (*window_map)(Cpu *c, uintptr_t at, const PhysPage *p, uint64_t bytes, bool write);
     bool (*window_unmap)(Cpu *c, uintptr_t at, uint64_t bytes);
     bool (*window_close)(Cpu *c, uintptr_t at, uint64_t bytes);
+    /* A test mode: it maps a page for which the guest's tables say otherwise. */
+    void (*window_differs)(Cpu *c, uint64_t linear, const char *what);
     void (*unimplemented)(Cpu *c, const char *what, uint64_t value); /* rate-limited guest log */
     void (*smm_changed)(Cpu *c); /* s.smm: the vCPU's view of memory. leaves */
     /* Instead of trans_run(): a test mode that compares with the interpreter. Units are not linked

@@ -303,6 +303,11 @@ bool walk_try(Cpu *c, uint64_t linear, AccessKind kind, Walk *w, uint32_t *fault
     return true;
 }
 
+bool walk_look(Cpu *c, uint64_t linear, Walk *w)
+{
+    return walk_tables(c, linear, w) == WALK_OK;
+}
+
 bool walk_load_pdptes(Cpu *c, uint64_t cr3)
 {
     uint64_t entry[4];

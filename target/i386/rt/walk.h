@@ -7,6 +7,9 @@
 /* Translate, set A and D, check rights. false: page fault, with that error code. */
 bool walk_try(Cpu *c, uint64_t linear, AccessKind kind, Walk *w, uint32_t *fault);
 
+/* What the tables say now: nothing is set, checked or remembered. false: no page. */
+bool walk_look(Cpu *c, uint64_t linear, Walk *w);
+
 /* PAE paging: load the four PDPTEs from CR3. false: a reserved bit is set; nothing is loaded. */
 bool walk_load_pdptes(Cpu *c, uint64_t cr3);
 

@@ -329,6 +329,45 @@ void window_close(Cpu *c, const uint8_t *ram)
     }
 }
 
+/* ---- a test mode ---- */
+
+/* What the page may not be mapped for; NULL: all is well. Less than the tables allow is well, too.
+ */
+static const char *wrong(Cpu *c, const WindowPage *p)
+{
+    uint64_t linear = page_of(p->linear);
+    Walk k;
+
+    if (!walk_look(c, linear, &k)) {
+        return "absent";
+    }
+    if (!k.user || k.global || k.key) {
+        return "the kernel's, global or keyed";
+    }
+    if (phys_page(c, k.phys)->host != p->ram) {
+        return "elsewhere";
+    }
+    return p->linear & WINDOW_WRITE && !(k.writable && k.dirty) ? "read-only or clean" : NULL;
+}
+
+void window_compare(Cpu *c)
+{
+    Window *w = &c->window;
+
+    if (w->context != c->tlb2.context) {
+        return;
+    }
+    for (uint32_t n = 1; n <= w->used; n++) {
+        const WindowPage *p = &w->store->page[n];
+        const char *what = window_find(w, p->linear) == p ? wrong(c, p) : NULL;
+
+        if (what) {
+            HOST_DO(c, window_differs, p->linear, what);
+        }
+    }
+    w->figures.compared++;
+}
+
 /* ---- pages come ---- */
 
 bool window_map(Cpu *c, uint64_t linear, const PhysPage *p, unsigned pages, unsigned bits)
@@ -436,7 +475,7 @@ static bool fault_in(Cpu *c, uint64_t linear, bool write)
     if (k.large) {
         map_around(c, page_of(linear), &k, write);
     }
-    return true;
+    return !w->lost;
 }
 
 /* The handler's registers are not the guest's FPU, which the kernel keeps and gives back. */

@@ -59,6 +59,7 @@ typedef struct WindowFigures {
     uint64_t faults, refused;       /* host page faults; those that the interpreter got         */
     uint64_t forgotten, closed;     /* pages unmapped, and made read-only, one by one           */
     uint64_t drops;                 /* of all pages at once                                     */
+    uint64_t compared;              /* x-window-check: how often                                */
 } WindowFigures;
 
 /* Which address spaces have had the window, by CR3, and how long they must run to get it again. */
@@ -83,9 +84,10 @@ typedef struct Window {
     bool always;                  /* a test mode: any user code, at once                 */
     bool lost;                    /* the host refused to unmap: never again              */
     bool paranoid;                /* a test mode: compare with the tables                */
-    bool watched;                 /* inside window_fault()                               */
-    bool odd;                     /* ... page tables were met that are no RAM            */
-    uint32_t used, free, count;   /* of the store: entries ever used, list of free ones  */
+    uint32_t checks;
+    bool watched;               /* inside window_fault()                               */
+    bool odd;                   /* ... page tables were met that are no RAM            */
+    uint32_t used, free, count; /* of the store: entries ever used, list of free ones  */
     uint32_t in_slot[WINDOW_SLOTS];
     uint64_t large[64]; /* which pieces of 2 MB may have pieces of large pages: bit 12 of them */
 

@@ -20,6 +20,9 @@ WindowPage *window_find(Window *w, uint64_t linear);
 /* Pages of RAM that follow one another, none of which is mapped, or one with other rights. false:
  * no file behind it, or no room. */
 bool window_map(Cpu *c, uint64_t linear, const PhysPage *p, unsigned pages, unsigned bits);
+/* Compare all pages with the tables, in a test mode, where a guest with one CPU has no flush
+ * outstanding: in user code. */
+void window_compare(Cpu *c);
 void window_init_tags(Cpu *c);
 /* Too much since the last sample: then it is dropped. */
 bool window_too_dear(Cpu *c);

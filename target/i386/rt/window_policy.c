@@ -13,6 +13,7 @@ enum {
     COST_MOST = 300,   /* microseconds a sample that the window may take          */
     COST_BURST = 1500, /* ... before the next sample comes                        */
     TIRED_MOST = 3,
+    CHECK_EACH = 16,   /* ways into user code, in a test mode */
     GAIN = 300,        /* what a sample with the window is worth, and what a promotion costs */
     PAID_FIRST = 4000, /* besides its mappings: code is translated again          */
     RUNS_MOST = 2048,  /* mappings when an address space gets the window           */
@@ -44,6 +45,9 @@ void window_update(Cpu *c)
 
     if (!w->store) {
         return;
+    }
+    if (unlikely(w->paranoid) && user_code(c) && w->checks++ % CHECK_EACH == 0) {
+        window_compare(c);
     }
     if (unlikely(w->always) && w->context != c->tlb2.context && user_code(c) && possible(c)) {
         adopt(c);
@@ -172,6 +176,7 @@ static void adopt(Cpu *c)
     w->context = c->tlb2.context;
     w->paid = w->earned = w->cost = w->tired = 0;
     w->figures.promotions++;
+    c->block_break = true; /* a unit that comes back here has seen other tags */
     if (!w->always) {
         prefill(c);
     }
