@@ -31,6 +31,8 @@ static bool user_code(const Cpu *c)
     return c->cpl == 3 && c->code_size == CODE_64 && c->view == VIEW_USER;
 }
 
+/* Also with LA57: chunks are of the lower 128 TB, and an address above them that has a chunk's 16
+ * bits leads to where the host has nothing for user code either. */
 static bool possible(const Cpu *c)
 {
     return c->window.store && !c->window.lost && !c->debug && key_open(c) && c->s.cr0 & CR0_PG;
