@@ -57,6 +57,7 @@ typedef struct Vcpu { /* a device: it has properties, reset, state and pins, and
     void *engine;
     const IntcOps *intc_ops;
     Object *intc;
+    RtRange intc_registers, intc_msrs; /* answers without it; first is the MSR's number, or 0 */
     int64_t (*tsc_due)(struct Vcpu *cpu, uint64_t tsc); /* when, in guest ns; NULL: tsc is ns */
     _Atomic uint32_t events;                            /* VCPU_ bits */
     _Atomic uint8_t sipi_page;

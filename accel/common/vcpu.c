@@ -231,6 +231,8 @@ static const StateField vcpu_state[] = {
     STATE_SKIP(Vcpu, engine, "host"),
     STATE_SKIP(Vcpu, intc_ops, "config"),
     STATE_SKIP(Vcpu, intc, "config"),
+    STATE_SKIP(Vcpu, intc_registers, "config"),
+    STATE_SKIP(Vcpu, intc_msrs, "config"),
     STATE_SKIP(Vcpu, tsc_due, "config"),
     STATE_SKIP(Vcpu, events, "derived"),
     STATE_SKIP(Vcpu, sipi_page, "derived"),

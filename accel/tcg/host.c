@@ -46,38 +46,49 @@ static void host_page(Cpu *c, uint64_t phys, PhysPage *out)
     }
 }
 
+/* The device is looked up while the view stays as it is, and called outside. */
+static uint64_t device_access(Cpu *c, AddressSpace *as, uint64_t addr, uint64_t value,
+                              unsigned size, bool write)
+{
+    Vcpu *cpu = vcpu_of(c);
+    MemTarget target;
+    bool one = mem_target(as, addr, size, write, &target);
+
+    vcpu_leave(cpu);
+    if (one) {
+        mem_target_call(target, access_of(c), &value, size, write);
+    } else if (write) {
+        mem_write(as, access_of(c), addr, &value, size);
+    } else {
+        mem_read(as, access_of(c), addr, &value, size);
+    }
+    vcpu_enter(cpu);
+    return value;
+}
+
 static uint64_t host_mmio_read(Cpu *c, uint64_t phys, unsigned size)
 {
-    uint64_t value = 0;
-
-    vcpu_leave(vcpu_of(c));
-    mem_read(&vcpu_of(c)->memory, access_of(c), phys, &value, size);
-    vcpu_enter(vcpu_of(c));
-    return value;
+    return device_access(c, &vcpu_of(c)->memory, phys, 0, size, false);
 }
 
 static void host_mmio_write(Cpu *c, uint64_t phys, uint64_t value, unsigned size)
 {
-    vcpu_leave(vcpu_of(c));
-    mem_write(&vcpu_of(c)->memory, access_of(c), phys, &value, size);
-    vcpu_enter(vcpu_of(c));
+    device_access(c, &vcpu_of(c)->memory, phys, value, size, true);
+}
+
+static AddressSpace *ports_of(Cpu *c)
+{
+    return machine_port_space(vcpu_of(c)->dev.machine);
 }
 
 static uint32_t host_port_read(Cpu *c, uint16_t port, unsigned size)
 {
-    uint32_t value = 0;
-
-    vcpu_leave(vcpu_of(c));
-    mem_read(machine_port_space(vcpu_of(c)->dev.machine), access_of(c), port, &value, size);
-    vcpu_enter(vcpu_of(c));
-    return value;
+    return device_access(c, ports_of(c), port, 0, size, false);
 }
 
 static void host_port_write(Cpu *c, uint16_t port, uint32_t value, unsigned size)
 {
-    vcpu_leave(vcpu_of(c));
-    mem_write(machine_port_space(vcpu_of(c)->dev.machine), access_of(c), port, &value, size);
-    vcpu_enter(vcpu_of(c));
+    device_access(c, ports_of(c), port, value, size, true);
 }
 
 static void host_dirty(Cpu *c, const PhysPage *page, unsigned offset, unsigned size)

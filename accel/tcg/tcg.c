@@ -6,6 +6,7 @@
  */
 #include "accel/tcg/host.h"
 #include "accel/tcg/lockstep.h"
+#include "accel/tcg/vdso.h"
 #include "accel/tcg/window.h"
 #include "softmmu/run/board.h"
 #include "softmmu/run/run.h"
@@ -24,7 +25,7 @@ enum { BLOCK_ARENA = 4 << 20, TRANSLATE_AFTER = 8 };
 enum { MB = 1 << 20, CODE_MB = 64, CODE_MB_MOST = 1024 };
 
 typedef struct TcgCpu { /* hangs at Vcpu.engine */
-    MemListener listener;
+    MemListener listener, ports;
     bool new_state; /* it was pushed: what the guest knows of time may be wrong */
     Cpu *rt;
     void *arena;
@@ -124,6 +125,74 @@ static void map_changed(MemListener *l)
     }
 }
 
+/* ---- which devices answer without being called ---- */
+
+static void answers_begin(RtRanges *r)
+{
+    r->count = 0;
+}
+
+static void answers_add(RtRanges *all, const MemRange *r)
+{
+    if (r->region->rt && !r->ram && all->count < RT_RANGES) {
+        all->range[all->count++] =
+            (RtRange){r->addr, r->size, r->offset, r->region->rt, r->region->rt_data};
+    }
+}
+
+static RtRanges *memory_answers(MemListener *l)
+{
+    return &((TcgCpu *)l)->rt->answers[RT_MEMORY];
+}
+
+static RtRanges *port_answers(MemListener *l)
+{
+    return &((TcgCpu *)((char *)l - offsetof(TcgCpu, ports)))->rt->answers[RT_PORTS];
+}
+
+static void memory_begins(MemListener *l)
+{
+    answers_begin(memory_answers(l));
+}
+
+static void memory_adds(MemListener *l, const MemRange *r)
+{
+    answers_add(memory_answers(l), r);
+}
+
+static void ports_begin(MemListener *l)
+{
+    answers_begin(port_answers(l));
+}
+
+static void ports_add(MemListener *l, const MemRange *r)
+{
+    answers_add(port_answers(l), r);
+}
+
+/* Not where all is compared: the world is asked for everything then, and told again. */
+static void answers_start(TcgCpu *t, Vcpu *cpu)
+{
+    const Tcg *tcg = (Tcg *)cpu->accel;
+
+    if (tcg->lockstep) {
+        t->rt->tsc_hz = 0;
+        return;
+    }
+    clock_answer(cpu->clock, &t->rt->clock);
+    t->rt->clock.gettime = vdso_gettime();
+    t->listener.begin = memory_begins;
+    t->listener.add = t->listener.keep = memory_adds;
+    t->ports = (MemListener){.begin = ports_begin, .add = ports_add, .keep = ports_add};
+    memory_listen(machine_port_space(cpu->dev.machine), &t->ports);
+}
+
+static void answers_stop(TcgCpu *t, Vcpu *cpu)
+{
+    memory_unlisten(machine_port_space(cpu->dev.machine), &t->ports);
+    t->rt->answers[RT_MEMORY].count = t->rt->answers[RT_PORTS].count = 0;
+}
+
 static void log_changed(MemListener *l, Ram *ram, unsigned clients)
 {
     phys_flush(((TcgCpu *)l)->rt); /* pages remember whether anybody listens */
@@ -191,6 +260,7 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
         window_begin(t, (Tcg *)cpu->accel);
     }
     cpu->engine = t;
+    answers_start(t, cpu);
     memory_listen(&cpu->memory, &t->listener);
     return true;
 }
@@ -200,6 +270,7 @@ static void tcg_vcpu_destroy(Vcpu *cpu)
     TcgCpu *t = cpu->engine;
 
     memory_unlisten(&cpu->memory, &t->listener);
+    answers_stop(t, cpu);
     TRACE("tcg.figures", "cpu%u: %" PRIu64 " instructions", cpu->id, t->rt->retired);
     window_release(t->rt);
     lockstep_free(t->lockstep);
@@ -228,6 +299,10 @@ static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
     if (!c->stir) {
         c->unlinked = log_on(LOG_NOCHAIN) || tcg->lockstep;
         c->unit_max = tcg->one_insn ? 1 : UNIT_MAX;
+    }
+    if (!tcg->lockstep) { /* the local APIC may come and go */
+        c->apic = &cpu->intc_registers;
+        c->apic_msrs = &cpu->intc_msrs;
     }
     if (c->s.taken) { /* another engine acknowledged it */
         uint8_t vector = c->s.taken;

@@ -7,6 +7,7 @@
  */
 #include "hw/chipset/acpi_pm.h"
 
+#include "hw/chipset/acpi_pm_rt.h"
 #include "qapi/events.h"
 #include "util/trace.h"
 
@@ -14,7 +15,7 @@ enum { PM_STATUS = 0, PM_ENABLE = 2, PM_CONTROL = 4 };
 enum { TMR = 1, GLOBAL = 1 << 5, POWER = 1 << 8, RTC = 1 << 10, WAKE = 1 << 15 };
 enum { STATUS_BITS = WAKE | 0xd31, ENABLE_BITS = 0x521 };
 enum { SCI_ENABLE = 1, SLEEP = 1 << 13, SLEEP_TYPE = 10, CONTROL_BITS = 0x1c03 };
-enum { HERTZ = 3579545, TIMER_BITS = 24, NS = 1000000000 };
+enum { HERTZ = PM_TIMER_HERTZ, TIMER_BITS = PM_TIMER_BITS, NS = 1000000000 };
 
 static int64_t now(const AcpiPm *pm)
 {
@@ -25,7 +26,7 @@ static int64_t now(const AcpiPm *pm)
 
 static uint64_t ticks(int64_t ns)
 {
-    return (unsigned __int128)MAX(ns, 0) * HERTZ / NS;
+    return pm_timer_ticks(MAX(ns, 0));
 }
 
 static int64_t next_toggle(int64_t from)
@@ -231,6 +232,7 @@ void acpi_pm_init(AcpiPm *pm, Device *owner, void (*heard)(Object *owner, Machin
     pm->owner = owner;
     region_init_io(&pm->pm1, &owner->obj, "acpi-pm1", 8, &pm1_ops);
     region_init_io(&pm->timer_port, &owner->obj, "acpi-timer", 4, &timer_ops);
+    region_rt(&pm->timer_port, pm_timer_answer, NULL);
     region_init_io(&pm->gpe_port, &owner->obj, "acpi-gpe0", 4, &gpe_ops);
     timer_init(&pm->alarm, machine_clock(owner->machine, CLOCK_GUEST), &owner->obj, fire, 0);
     pm->hook = (MachineHook){&owner->obj, heard, NULL};

@@ -51,6 +51,20 @@ TEST("piix4-pm: the timer counts 3.579545 MHz in 24 bits, from any byte")
     check(port(p.b, TIMER, 4), 5 * 3579545 % (1 << 24));
 }
 
+TEST("piix4-pm: the timer is answered without the device as the device has it")
+{
+    Pm p = pm();
+    AddressSpace *as = machine_port_space(board_machine(p.b));
+    uint64_t value;
+
+    clock_step(p.b, 123456789123456789);
+    check(board_answer(p.b, as, TIMER, 4, &value), true);
+    check(value, port(p.b, TIMER, 4));
+    check(value, (unsigned __int128)123456789123456789 * 3579545 / 1000000000 % (1 << 24));
+    check(board_answer(p.b, as, TIMER, 2, &value), false);
+    check(board_answer(p.b, as, STATUS, 2, &value), false);
+}
+
 TEST("piix4-pm: the timer's status is set each half turn and raises the SCI when enabled")
 {
     Pm p = pm();

@@ -8,6 +8,8 @@
  */
 #include "hw/isa/i8257.h"
 
+#include "hw/isa/i8257_rt.h"
+
 enum { CHANNELS = 4, CONTROLLERS = 2, PAGES = 16 };
 enum { COMMAND = 8, REQUEST, MASK, MODE, CLEAR_BYTE, MASTER_CLEAR, CLEAR_MASK, ALL_MASKS };
 enum { PAGE_PORT = 0x80, HIGH_PAGE_PORT = 0x480, FIRST_PORT = 0, SECOND_PORT = 0xc0 };
@@ -156,6 +158,8 @@ static bool dma_realize(Dma *d, Error **err)
     region_map(ports, SECOND_PORT, &d->port[1], 0);
     regs_init(&d->page_bank, &d->dev, "dma-page", page_regs, PAGES);
     regs_init(&d->high_bank, &d->dev, "dma-high-page", high_regs, PAGES);
+    region_rt(&d->page_bank.region, dma_page_answer, d->page);
+    region_rt(&d->high_bank.region, dma_page_answer, d->high_page);
     region_map(ports, PAGE_PORT, &d->page_bank.region, 0);
     region_map(ports, HIGH_PAGE_PORT, &d->high_bank.region, 0);
     return true;

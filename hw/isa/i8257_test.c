@@ -57,3 +57,16 @@ TEST("i8257: page registers are storage, the POST port among them")
     check(inb(b, 0x8f), 0x4f);
     check(inb(b, 0x487), 0x57);
 }
+
+TEST("i8257: page registers, port 0x80 among them, are answered without the device")
+{
+    Board *b = dma();
+    AddressSpace *as = machine_port_space(board_machine(b));
+    uint64_t value;
+
+    outb(b, 0x80, 0x55);
+    check(board_answer(b, as, 0x80, 1, &value), true);
+    check(value, 0x55);
+    check(board_answer(b, as, 0x80, 2, &value), false);
+    check(board_answer(b, as, 0x04, 1, &value), false);
+}

@@ -44,8 +44,6 @@ static MemResult call(Region *r, Io io, uint64_t *value)
     } else {
         if (!r->ops) {
             result = MEM_UNMAPPED; /* it went while we waited for its lock */
-        } else if (r->rt && !io.by.debug && r->rt(r->owner, &io)) {
-            result = MEM_OK;
         } else {
             result = (io.write ? r->ops->write : r->ops->read)(r->owner, &io);
         }
@@ -261,6 +259,33 @@ MemResult mem_read(AddressSpace *as, Access by, uint64_t addr, void *buf, size_t
 MemResult mem_write(AddressSpace *as, Access by, uint64_t addr, const void *buf, size_t len)
 {
     return mem_access(as, by, addr, (uint8_t *)buf, len, true);
+}
+
+/* ---- a vCPU's ---- */
+
+bool mem_target(AddressSpace *as, uint64_t addr, size_t len, bool write, MemTarget *out)
+{
+    const MemRange *r = lookup(as, addr); /* the view stays while we are inside */
+
+    if (!r || r->ram || (len & (len - 1)) || len > 8 || addr % len ||
+        addr - r->addr + len > r->size || (write && r->region->bells)) {
+        return false;
+    }
+    *out = (MemTarget){r->region, r->offset + (addr - r->addr)};
+    if (out->offset % len) {
+        return false;
+    }
+    object_ref(r->region->owner);
+    return true;
+}
+
+MemResult mem_target_call(MemTarget t, Access by, uint64_t *value, size_t len, bool write)
+{
+    Object *owner = t.region->owner;
+    MemResult result = io_access(t.region, by, t.offset, value, len, write);
+
+    object_unref(owner);
+    return result;
 }
 
 /* ---- as host memory ---- */

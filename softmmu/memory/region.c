@@ -186,9 +186,10 @@ void region_move_alias(Region *alias, uint64_t offset)
     }
 }
 
-void region_rt(Region *r, bool (*rt)(Object *owner, Io *io))
+void region_rt(Region *r, RtAnswer *rt, void *data)
 {
     r->rt = rt;
+    r->rt_data = data;
 }
 
 /* Regions inside those that go with their owner must not point to them afterwards. */

@@ -83,6 +83,7 @@ static bool x86_realize(X86Cpu *x, Error **err)
         log_printf("-cpu %s: not to be had here: %s\n", x->model.name, x->model.missing);
     }
     x->rt->features = &x->model.features;
+    x->rt->tsc_hz = x->model.tsc_hz;
     x->rt->phys_bits = x->model.phys_bits;
     x->rt->linear_bits = x->model.linear_bits;
     x->vcpu.tsc_due = tsc_due;

@@ -139,11 +139,24 @@ static void set_cr4(Cpu *c, uint64_t value)
     cpu_mode_changed(c);
 }
 
+enum { CR8_REGISTER = 0x80 }; /* of the local APIC's page: the task priority */
+
+static uint64_t get_cr8(Cpu *c)
+{
+    RtIo io = {.size = 4};
+
+    return (rt_answer_of(c, c->apic, CR8_REGISTER, &io) ? io.value : HOST_CALL(c, tpr)) >> 4;
+}
+
 static void set_cr8(Cpu *c, uint64_t value)
 {
+    RtIo io = {.value = value << 4, .size = 4, .write = true};
+
     gp_unless(c, value < 16, "CR8 cannot be %x", value);
-    HOST_DO(c, set_tpr, value);
-    c->block_break = true;
+    if (!rt_answer_of(c, c->apic, CR8_REGISTER, &io)) {
+        HOST_DO(c, set_tpr, value << 4);
+        c->block_break = true;
+    }
 }
 
 static void cr_write(Cpu *c, unsigned cr, uint64_t value)
@@ -181,7 +194,7 @@ static uint64_t cr_read(Cpu *c, unsigned cr)
     case 4:
         return c->s.cr4;
     case 8:
-        return HOST_CALL(c, tpr);
+        return get_cr8(c);
     default:
         raise_fault(c, EXC_UD);
     }

@@ -11,6 +11,7 @@
  */
 #pragma once
 #include "accel/debug.h"
+#include "softmmu/memory/answer.h"
 #include "softmmu/memory/code.h"
 #include "target/i386/decode/insn.h"
 #include "target/i386/feature.h"
@@ -110,6 +111,12 @@ typedef struct PhysSpan {
 
 enum { PHYS_CACHE = 256, PHYS_SPANS = 8 };
 
+/* The device page that a view used last: as much a translation as those in its TlbTable. */
+typedef struct DevicePage {
+    uint64_t linear, phys; /* linear: ~0: none */
+    bool writable;         /* else it was only read */
+} DevicePage;
+
 /* Where an event comes from: decides on error-code bits, DPL checks and RF (SDM volume 3,
  * "Interrupt and exception handling"). */
 typedef enum {
@@ -173,6 +180,9 @@ enum { JUMP_SLOTS = 131072, JUMP_SHIFT = 1, JUMP_NEAR = 32768, JUMP_VIEWS = VIEW
 enum { JUMP_MASK = (JUMP_SLOTS - 1) << JUMP_SHIFT };
 
 enum { SHARE_SLOTS = 6, STRIP_COUNTERS = 256 };
+
+/* Cpu.answers */
+enum { RT_MEMORY, RT_PORTS };
 
 /* Cpu.flags_but: all flags but one, for translated code that changes it. */
 enum { FLAG_BUT_IF, FLAG_BUT_DF, FLAG_BUT_AC };
@@ -240,6 +250,12 @@ typedef struct Cpu {
     uint32_t signature;             /* CPUID 1, EAX: in EDX after reset */
     uint8_t phys_bits, linear_bits; /* 36 to 52; 48 or 57: what the model has */
 
+    /* Answers without the world; none: it is always asked (answer.h). */
+    RtClock clock;
+    RtRanges answers[2];             /* RT_MEMORY, RT_PORTS                       */
+    const RtRange *apic, *apic_msrs; /* NULL: ask the world               */
+    uint64_t tsc_hz;                 /* 0: the time stamp is the world's to tell */
+
     struct BlockCache *blocks; /* decoded code (block.c)  */
     struct FpuHost *fpu;       /* save image, stubs       */
 
@@ -249,6 +265,7 @@ typedef struct Cpu {
     uint64_t pointer_phys;         /* of the last mem_pointer_slow()                       */
     uint64_t tlb_mask;             /* the bits of a linear address that select the slot */
     TlbTable tlb_view[VIEW_COUNT] __attribute__((aligned(64)));
+    DevicePage device[VIEW_COUNT];
     Tlb2 tlb2;
     Window window;
 

@@ -23,6 +23,23 @@ void phys_written(Cpu *c, uint64_t phys, unsigned size)
     }
 }
 
+static uint64_t device_load(Cpu *c, uint64_t phys, unsigned size)
+{
+    RtIo io = {.size = size};
+
+    return rt_answer(c, &c->answers[RT_MEMORY], phys, &io) ? io.value
+                                                           : HOST_CALL(c, mmio_read, phys, size);
+}
+
+static void device_store(Cpu *c, uint64_t phys, uint64_t value, unsigned size)
+{
+    RtIo io = {.value = value, .size = size, .write = true};
+
+    if (!rt_answer(c, &c->answers[RT_MEMORY], phys, &io)) {
+        HOST_DO(c, mmio_write, phys, value, size);
+    }
+}
+
 /* size: 1, 2, 4, 8, in one page. */
 static uint64_t phys_load(Cpu *c, uint64_t phys, unsigned size)
 {
@@ -31,7 +48,7 @@ static uint64_t phys_load(Cpu *c, uint64_t phys, unsigned size)
     if (likely(p->host != NULL)) {
         return host_load(p->host + phys % GUEST_PAGE, size);
     }
-    return HOST_CALL(c, mmio_read, p->phys | phys % GUEST_PAGE, size);
+    return device_load(c, p->phys | phys % GUEST_PAGE, size);
 }
 
 static void phys_store(Cpu *c, uint64_t phys, uint64_t value, unsigned size)
@@ -42,7 +59,7 @@ static void phys_store(Cpu *c, uint64_t phys, uint64_t value, unsigned size)
         host_store(p->host + phys % GUEST_PAGE, value, size);
         phys_written(c, phys, size);
     } else {
-        HOST_DO(c, mmio_write, p->phys | phys % GUEST_PAGE, value, size);
+        device_store(c, p->phys | phys % GUEST_PAGE, value, size);
     }
 }
 
@@ -333,14 +350,18 @@ static uint64_t read_crossing(Cpu *c, uint64_t linear, unsigned size, AccessKind
 
 uint64_t mem_read_slow(Cpu *c, uint64_t linear, unsigned size, AccessKind kind)
 {
+    const DevicePage *device;
     const void *host;
     uint64_t value;
 
     linear = form(c, linear, size, kind);
     checked(c, linear, size, kind);
     host = tlb_reads(table_for(c, kind), linear, size);
+    device = device_page(c, mem_view(c, kind), linear, false);
     if (host) {
         value = host_load(host, size);
+    } else if (device && bytes_in_page(linear, size) == size) {
+        value = device_load(c, device->phys | linear % GUEST_PAGE, size);
     } else if (bytes_in_page(linear, size) == size) {
         uint64_t phys = mem_refill(c, linear, kind);
 
@@ -365,14 +386,18 @@ static void write_crossing(Cpu *c, uint64_t linear, uint64_t value, unsigned siz
 
 void mem_write_slow(Cpu *c, uint64_t linear, uint64_t value, unsigned size, AccessKind kind)
 {
+    const DevicePage *device;
     void *host;
 
     kind |= ACCESS_WRITE;
     linear = form(c, linear, size, kind);
     checked(c, linear, size, kind);
     host = tlb_writes(table_for(c, kind), linear, size);
+    device = device_page(c, mem_view(c, kind), linear, true);
     if (host) {
         host_store(host, value, size);
+    } else if (device && bytes_in_page(linear, size) == size) {
+        device_store(c, device->phys | linear % GUEST_PAGE, value, size);
     } else if (bytes_in_page(linear, size) == size) {
         uint64_t phys = mem_refill(c, linear, kind);
 

@@ -67,6 +67,14 @@ static inline unsigned tlb_slot(uint64_t linear)
     return linear / GUEST_PAGE % TLB_SIZE;
 }
 
+/* The device page at that address, if it is known that it may be accessed so; NULL: look it up. */
+static inline const DevicePage *device_page(const Cpu *c, View view, uint64_t linear, bool write)
+{
+    const DevicePage *d = &c->device[view];
+
+    return d->linear == (linear & -(uint64_t)GUEST_PAGE) && (d->writable || !write) ? d : NULL;
+}
+
 /* Is [linear, linear+size) inside the page with this tag? One comparison for page and crossing. */
 static inline bool tlb_hit(uint64_t tag, uint64_t linear, unsigned size)
 {

@@ -214,7 +214,7 @@ static uint64_t row_read(Cpu *c, const MsrRow *row)
     case KIND_IGNORE:
         return row->mask;
     case KIND_TSC:
-        return HOST_CALL(c, tsc) + c->s.tsc_offset;
+        return rt_tsc(c);
     case KIND_COMMAND:
         refuse(c, row->index, 0);
     case KIND_ARCH_CAPABILITIES:
@@ -247,6 +247,11 @@ static uint64_t msr_read(Cpu *c, uint32_t index)
     uint64_t value = 0, valid, *bank;
 
     if (is_apic(index)) {
+        RtIo io = {.size = 8};
+
+        if (rt_answer_of(c, c->apic_msrs, index, &io)) {
+            return io.value;
+        }
         if (!HOST_CALL(c, apic_msr_read, index, &value)) {
             refuse(c, index, 0);
         }
@@ -385,6 +390,11 @@ static void msr_write(Cpu *c, uint32_t index, uint64_t value)
     uint64_t valid, *bank;
 
     if (is_apic(index)) {
+        RtIo io = {.value = value, .size = 8, .write = true};
+
+        if (rt_answer_of(c, c->apic_msrs, index, &io)) {
+            return;
+        }
         if (!HOST_CALL(c, apic_msr_write, index, value)) {
             refuse(c, index, value);
         }

@@ -38,8 +38,8 @@ void fpu_load_image(Cpu *c);
 /* On the vCPU's own thread, or by anyone with the world stopped. */
 void tlb_drop_writes(Cpu *c); /* all write tags: pages became clean                       */
 void tlb_drop_writes_to(Cpu *c, const uint8_t *host); /* those for one page: it got code */
-void phys_forget(Cpu *c);     /* PhysPages and TLB: they are asked for again */
-void phys_flush(Cpu *c); /* the memory map changed: forget PhysPages, TLB and blocks' addresses */
+void phys_forget(Cpu *c); /* PhysPages and TLB: they are asked for again */
+void phys_flush(Cpu *c);  /* the memory map changed: forget PhysPages, TLB and blocks' addresses */
 
 /* Interrupts, between calls of rt_run(). */
 bool rt_can_interrupt(const Cpu *c);       /* IF set, no shadow                                */
@@ -94,6 +94,20 @@ void jump_near(Cpu *c, uint64_t target, unsigned size);
 
 /* Change PKRU (WRPKRU, XRSTOR): what the TLB remembers of rights goes. */
 void pkru_set(Cpu *c, uint32_t value);
+
+/* The answer of a device that is given without it (softmmu/memory/answer.h). false: call it. io has
+ * size, and value to write. */
+bool rt_answer(const Cpu *c, const RtRanges *ranges, uint64_t at, RtIo *io);
+
+/* The same of one range, which may be NULL or have no answer. */
+bool rt_answer_of(const Cpu *c, const RtRange *r, uint64_t at, RtIo *io);
+
+/* A port, wherever its answer comes from; after io_check(). size: 1, 2, 4. */
+uint32_t rt_in(Cpu *c, uint16_t port, unsigned size);
+void rt_out(Cpu *c, uint16_t port, uint32_t value, unsigned size);
+
+/* What RDTSC tells. */
+uint64_t rt_tsc(Cpu *c);
 
 /* I/O permission: IOPL and the TSS bitmap; #GP(0). */
 void io_check(Cpu *c, uint16_t port, unsigned size);

@@ -179,7 +179,7 @@ ALWAYS uint64_t ins_run(Cpu *c, const Insn *i, unsigned size, uint64_t count)
     io_check(c, port, size);
     to = destination(c, i, size, true);
     mem_probe(c, to, size, ACCESS_WRITE);
-    v = HOST_CALL(c, port_read, port, size);
+    v = rt_in(c, port, size);
     mem_write(c, to, v, size);
     advance(c, i, R_DI, 1, size);
     return 1;
@@ -192,7 +192,7 @@ ALWAYS uint64_t outs_run(Cpu *c, const Insn *i, unsigned size, uint64_t count)
 
     io_check(c, port, size);
     v = mem_read(c, source(c, i, size), size);
-    HOST_DO(c, port_write, port, v, size);
+    rt_out(c, port, v, size);
     advance(c, i, R_SI, 1, size);
     return 1;
 }
@@ -406,7 +406,7 @@ RUN(in)
     uint32_t v;
 
     io_check(c, port, size);
-    v = HOST_CALL(c, port_read, port, size);
+    v = rt_in(c, port, size);
     gpr_store(c, R_AX, v, size);
 }
 
@@ -416,7 +416,7 @@ RUN(out)
     unsigned size = i->operand[1].size;
 
     io_check(c, port, size);
-    HOST_DO(c, port_write, port, gpr_load(c, R_AX, size), size);
+    rt_out(c, port, gpr_load(c, R_AX, size), size);
 }
 
 /* clang-format off */

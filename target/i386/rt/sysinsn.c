@@ -159,11 +159,6 @@ static void run_mwait(Cpu *c, const Insn *i)
 
 /* ---- time ---- */
 
-static uint64_t tsc(Cpu *c)
-{
-    return HOST_CALL(c, tsc) + c->s.tsc_offset;
-}
-
 static void set_pair(Cpu *c, uint64_t value)
 {
     c->s.gpr[R_AX] = (uint32_t)value;
@@ -175,7 +170,7 @@ static void run_rdtsc(Cpu *c, const Insn *i)
     if (c->s.cr4 & CR4_TSD && c->cpl) {
         raise_error(c, EXC_GP, 0);
     }
-    set_pair(c, tsc(c));
+    set_pair(c, rt_tsc(c));
     if (i->op == OP_RDTSCP) {
         c->s.gpr[R_CX] = (uint32_t)c->s.tsc_aux;
     }

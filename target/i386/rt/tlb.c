@@ -32,8 +32,16 @@ static void slots_clear(TlbTable *t, unsigned word, uint64_t bits)
     }
 }
 
+static void devices_forget(Cpu *c)
+{
+    for (unsigned v = 0; v < VIEW_COUNT; v++) {
+        c->device[v].linear = ~0ull;
+    }
+}
+
 static void tables_clear(Cpu *c, bool global_too)
 {
+    devices_forget(c);
     for (unsigned v = 0; v < VIEW_SLOW; v++) {
         TlbTable *t = &c->tlb_view[v];
 
@@ -130,6 +138,7 @@ static void forget_large(Cpu *c, uint64_t linear, unsigned reach)
 
 void tlb_forget_page(Cpu *c, uint64_t linear)
 {
+    devices_forget(c);
     for (unsigned v = 0; v < VIEW_SLOW; v++) {
         slot_clear(&c->tlb_view[v], tlb_slot(linear));
     }
@@ -321,6 +330,10 @@ void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w, AccessKind kind
         p = phys_page(c, w->phys);
     }
     slot_clear(t, slot);
+    if (!p->host) {
+        c->device[view] =
+            (DevicePage){linear & -(uint64_t)GUEST_PAGE, p->phys, kind & ACCESS_WRITE};
+    }
     if (!p->host || (uintptr_t)p->host % GUEST_PAGE || view == VIEW_SLOW ||
         (unlikely(c->debug != NULL) && debug_watches_page(c->debug, linear))) {
         return;

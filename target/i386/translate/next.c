@@ -40,12 +40,26 @@ static uint32_t fault(Cpu *c, uint64_t linear, uint32_t info, uint32_t error)
     return FILL_NEXT;
 }
 
+/* The instruction at s.rip is run here, for it is known to be a device that it wants. */
+static uint32_t device(Cpu *c, uint32_t info)
+{
+    if (!(info & FILL_PLAIN) || alone(c)) {
+        return FILL_ONE;
+    }
+    run_one(c);
+    c->next_rip = c->s.rip;
+    return FILL_NEXT;
+}
+
 uint32_t trans_fill(Cpu *c, uint64_t linear, uint32_t info)
 {
     unsigned size = info >> 16 & 0xff;
     bool write = info & FILL_WRITE, live = c->fpu_live;
     uint32_t error;
 
+    if (c->view != VIEW_SLOW && device_page(c, c->view, linear, write)) {
+        return device(c, info);
+    }
     c->fills++;
     if (linear % GUEST_PAGE + size > GUEST_PAGE ||
         (c->code_size == CODE_64 && !canonical(c, linear))) {
