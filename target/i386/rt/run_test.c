@@ -269,3 +269,57 @@ TEST("blocks: translated code that has been written to is not found again")
     }
     bare_free(b);
 }
+
+/* As another CPU does it: the immediate of the instruction behind CPUID is changed. */
+static void change_code(Cpu *c, uint16_t port, uint32_t value, unsigned size)
+{
+    BareCpu *b = c->vcpu;
+
+    b->ram[BARE_CODE + 5] = 2;
+    code_written(&b->pages[BARE_CODE / GUEST_PAGE], 5, 1);
+}
+
+GUEST(serial, ".code64\n out %al, $0x80\n cpuid\n mov $1, %ebx\n hlt");
+
+TEST("run: behind CPUID the code is looked at again: another CPU may have changed it")
+{
+    BareCpu *b = loaded(serial, serial_end);
+
+    b->host.port_write = change_code;
+    check(bare_run(b), RT_HALT);
+    check(b->c->s.gpr[R_BX], 2);
+    bare_free(b);
+}
+
+/* The branch runs at 0x7ffffffff000 and goes beyond. */
+static void beyond(const uint8_t *code, const uint8_t *end)
+{
+    BareCpu *b = loaded(code, end);
+    uint64_t *pml4 = (uint64_t *)(b->ram + BARE_TABLES + 0x1000), last = 0x7ffffffff000;
+    uint64_t *pdpt = (uint64_t *)(b->ram + BARE_DATA), *pd = pdpt + 512, *pt = pd + 512;
+
+    pml4[255] = BARE_DATA | 7;
+    pdpt[511] = (BARE_DATA + 0x1000) | 7;
+    pd[511] = (BARE_DATA + 0x2000) | 7;
+    pt[511] = BARE_CODE | 7;
+    b->c->s.rip = last;
+    b->c->s.rflags |= FLAG_ZF;
+    b->c->s.gpr[R_CX] = 5;
+    bare_run(b);
+    check(bare_fault(b), EXC_GP);
+    check(b->c->last[0].rip, last + 1);
+    check(b->c->s.gpr[R_SP], BARE_STACK);
+    check(b->c->s.gpr[R_CX], 5);
+    bare_free(b);
+}
+
+GUEST(jmp_beyond, ".code64\n nop\n jmp .+0x1000\n hlt");
+GUEST(call_beyond, ".code64\n nop\n call .+0x1000\n hlt");
+GUEST(je_beyond, ".code64\n nop\n je .+0x1000\n hlt");
+
+TEST("run: a near branch to where no address is canonical faults itself, and changes nothing")
+{
+    beyond(jmp_beyond, jmp_beyond_end);
+    beyond(call_beyond, call_beyond_end);
+    beyond(je_beyond, je_beyond_end);
+}

@@ -95,6 +95,15 @@ void emit_jump_far(Unit *u, int32_t at)
     emit_jump_hit(u);
 }
 
+/* By a branch that has changed nothing: a target that the table does not know may not be canonical,
+ * and then it is the branch that faults. The interpreter finds out. */
+void emit_branch_far(Unit *u, int32_t at, int32_t from)
+{
+    emit_target(u, at, SCRATCH_A);
+    emit_jump_lookup(u, COLD_INDIRECT, from);
+    emit_jump_hit(u);
+}
+
 /* ---- direct branches ---- */
 
 static const uint8_t *own_entry(const Unit *u)
@@ -165,6 +174,16 @@ void emit_go(Unit *u, int32_t at)
     }
 }
 
+/* The same by the branch in work, which has changed nothing. */
+static void emit_go_branch(Unit *u, int32_t at)
+{
+    if (u->code64 && !in_page(u, at)) {
+        emit_branch_far(u, at, unit_now(u)->at);
+    } else {
+        emit_go(u, at);
+    }
+}
+
 void emit_leave_next(Unit *u)
 {
     flags_settle(u, true);
@@ -192,7 +211,7 @@ void emit_jcc(Unit *u, const Insn *i)
         place_branch(u, 2);
         cold_add(u, COLD_LINK, jcc32(e, i->cc), at);
     } else {
-        cold_add(u, COLD_JUMP, jcc32(e, i->cc), at);
+        cold_add(u, COLD_JUMP, jcc32(e, i->cc), at)->from = u->code64 ? unit_now(u)->at : -1;
     }
 }
 
@@ -233,7 +252,7 @@ void emit_count_branch(Unit *u, const Insn *i)
     } else if (i->op != OP_LOOP) {
         other = jcc32(e, i->op == OP_LOOPE ? CC_OF_LOOPE : CC_OF_LOOPNE);
     }
-    emit_go(u, unit_next(u) + (int32_t)i->imm);
+    emit_go_branch(u, unit_next(u) + (int32_t)i->imm);
     if (loops) {
         fill8(e, zero);
     }
@@ -293,6 +312,22 @@ static void emit_call_indirect(Unit *u, const Insn *i)
     emit_jump_kept(u);
 }
 
+/* To another page: looked up first, for a target that is not canonical leaves the stack alone. */
+static void emit_call_relative(Unit *u, const Insn *i, int32_t to)
+{
+    if (in_page(u, to)) {
+        emit_push_return(u, 0, i->opsize);
+        emit_go(u, to);
+        return;
+    }
+    flags_settle(u, true);
+    emit_target(u, to, SCRATCH_A);
+    emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
+    emit_jump_keep(u);
+    emit_push_return(u, 0, i->opsize);
+    emit_jump_kept(u);
+}
+
 static void emit_ret(Unit *u, const Insn *i)
 {
     Emit *e = &u->e;
@@ -328,17 +363,21 @@ bool emit_branch(Unit *u, bool *ends)
         emit_jcc(u, i);
         *ends = false;
         return true;
-    case OP_JCXZ:
     case OP_LOOP:
     case OP_LOOPE:
     case OP_LOOPNE:
+        if (u->code64 && !in_page(u, unit_next(u) + (int32_t)i->imm)) {
+            return false; /* it counts only if its target can be */
+        }
+        /* fall through */
+    case OP_JCXZ:
         *ends = false;
         emit_count_branch(u, i);
         return true;
     case OP_JMP:
         flags_settle(u, true);
         if (relative) {
-            emit_go(u, unit_next(u) + (int32_t)i->imm);
+            emit_go_branch(u, unit_next(u) + (int32_t)i->imm);
         } else {
             emit_target_operand(u, i);
             emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
@@ -347,8 +386,7 @@ bool emit_branch(Unit *u, bool *ends)
         return true;
     case OP_CALL:
         if (relative) {
-            emit_push_return(u, 0, i->opsize);
-            emit_go(u, unit_next(u) + (int32_t)i->imm);
+            emit_call_relative(u, i, unit_next(u) + (int32_t)i->imm);
         } else {
             emit_call_indirect(u, i);
         }

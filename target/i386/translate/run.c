@@ -100,9 +100,8 @@ static bool table_knows(const JumpTable *t, uint64_t linear, unsigned reach)
 /* Those of a large page, and units that end there. */
 static void table_forget_near(JumpTable *t, uint64_t linear, unsigned reach)
 {
-    if (reach < REACH_HUGE && !table_knows(t, linear, reach) &&
-        !table_knows(t, (linear & -(1ull << reach)) - GUEST_PAGE, reach)) {
-        return;
+    if (reach < REACH_HUGE && !table_knows(t, linear, reach)) {
+        return; /* nor does a unit end there that begins in the page before: both are noted */
     }
     words_forget(t, 0, JUMP_SLOTS / 64, linear, reach);
     table_forget(t, (linear & -(1ull << reach)) - GUEST_PAGE);

@@ -208,7 +208,11 @@ static void emit_cold(Unit *u, const Cold *cold)
         jmp_to(e, cold->back);
         return;
     case COLD_JUMP:
-        emit_jump_far(u, cold->at);
+        if (cold->from >= 0) {
+            emit_branch_far(u, cold->at, cold->from);
+        } else {
+            emit_jump_far(u, cold->at);
+        }
         return;
     case COLD_BASED:
         emit_based_far(u, cold->at, cold->from, cold->size == 2);

@@ -43,7 +43,7 @@ typedef struct Cold {
     Hole hole;
     const uint8_t *back; /* COLD_FILL, COLD_FPU */
     int32_t at;          /* page offset: of the instruction, or where to go; COLD_ALONE: which */
-    int32_t from;        /* COLD_BASED: of the instruction */
+    int32_t from;        /* COLD_BASED, COLD_JUMP: of the branch; COLD_JUMP: -1: it cannot fault */
     uint8_t kind, size;
     bool fpu_known;    /* COLD_LINK */
     bool write, plain; /* COLD_FILL: FILL_ bits */
@@ -368,8 +368,9 @@ void emit_jump_hit(Unit *u); /* r11 and rbp are what the look-up left */
 /* The same when both are something else by now: in front of that, and instead of the jump. */
 void emit_jump_keep(Unit *u);
 void emit_jump_kept(Unit *u);
-void emit_jump_far(Unit *u, int32_t at);            /* all of it, to a page offset */
-void emit_target(Unit *u, int32_t at, unsigned to); /* rip of a page offset */
+void emit_jump_far(Unit *u, int32_t at);                 /* all of it, to a page offset */
+void emit_branch_far(Unit *u, int32_t at, int32_t from); /* the same by the branch at `from` */
+void emit_target(Unit *u, int32_t at, unsigned to);      /* rip of a page offset */
 
 /* unit.c */
 void unit_gather(Unit *u, const Block *b, NextPage *next);
