@@ -289,7 +289,7 @@ bool copy_writes(const Insn *i)
 
 static bool place_usual(const Place *p)
 {
-    return p->base == SCRATCH_A && p->index == SCRATCH_B && p->disp == MEM_DISP;
+    return p->base == SCRATCH_A && p->index == SCRATCH_B && p->disp == MEM_DISP && !p->scale;
 }
 
 /* Registers and memory operand chosen, and the host's bytes. false: it cannot be encoded. */
@@ -334,7 +334,8 @@ static void emit_operand(Unit *u, Copy *y)
     y->place = emit_access(u, 0, i->operand[y->memory].size, y->write);
     if (!y->folded && !place_usual(&y->place)) {
         y->map.base = y->place.base;
-        y->map.index = y->place.index;
+        y->map.index = y->place.index == NO_INDEX ? HOST_NONE : y->place.index;
+        y->map.scale = y->place.scale;
         y->map.disp = y->place.disp;
         y->bytes = encode_copy(i, u->code64, &y->map, y->code);
     }
@@ -394,7 +395,7 @@ bool emit_copy(Unit *u)
     held = u->frame_at == e->at && leaves_scratch(&y);
     registers_lost(u, &y);
     if (y.folded) {
-        lea_index(e, SCRATCH_A, y.place.base, y.place.index, 0, y.place.disp, true);
+        lea_index(e, SCRATCH_A, y.place.base, y.place.index, y.place.scale, y.place.disp, true);
         linear_lost(u);
     }
     if (y.cl || y.high) {

@@ -293,7 +293,7 @@ static void put_memory(Encoding *e)
     int32_t disp = e->map->disp;
     bool sib = e->index != HOST_NONE || e->base == HOST_NONE || (e->base & 7) == RM_SIB;
     uint8_t base = e->base == HOST_NONE ? SIB_NO_BASE : e->base & 7;
-    uint8_t index = e->index == HOST_NONE ? SIB_NO_INDEX : (e->index & 7) << 3;
+    uint8_t index = e->index == HOST_NONE ? SIB_NO_INDEX : e->map->scale << 6 | (e->index & 7) << 3;
     bool short_disp = disp == (int8_t)disp && (!disp || !(e->insn->flags & INSN_EVEX));
     unsigned bytes = short_disp ? 1 : 4, mod = short_disp ? 0x40 : 0x80;
 

@@ -12,7 +12,8 @@ enum { HOST_NONE = 0xff, ENCODE_MAX = 24 };
 /* Where the operands of a copied instruction are on the host. */
 typedef struct HostMap {
     uint8_t gpr[16];     /* guest general register -> host register, 0 to 15; HOST_NONE: nowhere */
-    uint8_t base, index; /* of the memory operand: host registers or HOST_NONE; index unscaled   */
+    uint8_t base, index; /* of the memory operand: host registers or HOST_NONE                   */
+    uint8_t scale;       /* of the index, as a shift; 0 where the index may be RSP               */
     int32_t disp;
     bool gs; /* the memory operand is in the host's GS segment */
 } HostMap;

@@ -79,6 +79,7 @@ static void map_random(Bench *b, HostMap *m)
     (below(b, 2) ? map_usual : map_any)(b, m);
     m->base = below(b, 4) ? (uint8_t)below(b, 16) : HOST_NONE;
     m->index = below(b, 3) ? HOST_NONE : (uint8_t)below(b, 16);
+    m->scale = 0;
     m->disp = disps[below(b, G_N_ELEMENTS(disps))];
     m->gs = below(b, 2);
 }

@@ -195,7 +195,10 @@ void emit_jcc(Unit *u, const Insn *i)
     Emit *e = &u->e;
     int32_t at = unit_next(u) + (int32_t)i->imm;
 
-    if (u->strip.now && u->now == u->loop.last) {
+    if (u->strip.wanted && strip_inside(u, i)) {
+        return;
+    }
+    if (u->strip.hole && u->now == u->loop.last) {
         strip_branch(u, i);
     } else if (u->asks && to_entry(u, at) && in_page(u, at)) {
         window_loop(u);

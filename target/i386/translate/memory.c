@@ -115,12 +115,14 @@ void linear_lost(Unit *u)
 {
     u->linear = NULL;
     u->linear_key = 0;
+    u->strip.lost_a = true;
 }
 
 void addend_lost(Unit *u)
 {
     u->held = NULL;
     u->addend_of = 0;
+    u->strip.lost_b = true;
 }
 
 /* ---- the check ---- */
@@ -326,6 +328,9 @@ static Place access_at(Unit *u, const Address *a, const Access *what, unsigned s
     Place p;
 
     u->undisturbed = true;
+    if (u->strip.now) {
+        return strip_place(u, a, what, &p) ? p : check_alone(u, a, size, write);
+    }
     u->direct = u->window && what && window_access(u, a, what, &p);
     if (u->direct) {
         return p;
@@ -335,9 +340,8 @@ static Place access_at(Unit *u, const Address *a, const Access *what, unsigned s
     if (s && usable(u, a, s)) {
         return place_shared(u, a, what, s);
     }
-    s = what && !u->strip.now && u->regions < REGIONS && fits((int64_t)a->disp - SHARE_RANGE)
-          ? share_make(u, what)
-          : NULL;
+    s = what && u->regions < REGIONS && fits((int64_t)a->disp - SHARE_RANGE) ? share_make(u, what)
+                                                                             : NULL;
     if (s) {
         region_extend(u, s->last);
         return check_shared(u, *a, what, s);

@@ -9,10 +9,11 @@
  */
 #include "target/i386/translate/unit.h"
 
-/* What is known of a register: value number `of`, plus a constant. */
+/* What is known of a register: value number `of`, plus a constant. byte: the value is below 256. */
 typedef struct Known {
     uint16_t of;
     bool small; /* from -2^31 to 2^32, or not much beyond */
+    bool byte;
     int64_t plus;
 } Known;
 
@@ -167,6 +168,16 @@ static void forget_written(Knowledge *k, const Insn *i)
     }
 }
 
+/* What is zero-extended from 8 bits, or has no other bits left. */
+static bool makes_byte(const Insn *i)
+{
+    const Operand *a = &i->operand[0], *b = &i->operand[1];
+
+    return a->kind == OPERAND_GPR && a->size >= 4 &&
+           ((i->op == OP_MOVZX && b->size == 1) ||
+            (i->op == OP_AND && b->kind == OPERAND_IMM && i->imm <= 255));
+}
+
 static void follow(Knowledge *k, const Insn *i)
 {
     switch (i->op) {
@@ -185,6 +196,7 @@ static void follow(Knowledge *k, const Insn *i)
     default:
         if (!follow_constant(k, i)) {
             forget_written(k, i);
+            k->reg[i->operand[0].reg & 15].byte |= makes_byte(i);
         }
     }
 }
@@ -251,6 +263,9 @@ static void add_operand(Unit *u, const Knowledge *k, const Insn *i, unsigned siz
             (uint64_t)(i->seg >= SEG_FS ? i->seg : 0) << 40 | (uint64_t)i->addrsize << 48,
         base.plus + index.plus * (1 << i->scale) + i->disp, size, write);
     anchor(u, i, base, index);
+    u->access[u->accesses - 1].plus[0] = base.plus;
+    u->access[u->accesses - 1].plus[1] = index.plus;
+    u->access[u->accesses - 1].byte = base.byte | index.byte << 1;
 }
 
 static void add_stack(Unit *u, const Knowledge *k, unsigned reg, int by, unsigned size, bool write)
@@ -258,6 +273,7 @@ static void add_stack(Unit *u, const Knowledge *k, unsigned reg, int by, unsigne
     add(u, k, k->reg[reg].of | (uint64_t)VALUE_NONE << 16 | (uint64_t)full(k) << 48,
         k->reg[reg].plus + by, size, write);
     set_anchor(u, ANCHOR_BASE, k->reg[reg].of, k->reg[reg].plus);
+    u->access[u->accesses - 1].plus[0] = k->reg[reg].plus;
 }
 
 static void add_stack_accesses(Unit *u, const Knowledge *k, const Insn *i)
@@ -326,11 +342,34 @@ static bool loops(const Insn *i)
 /* ---- loops ---- */
 
 /* The stretch that a unit begins with, and there the value of register n. */
-enum { FIRST_STRETCH = 1, FIRST_VALUE = VALUES };
+enum { FIRST_STRETCH = 1, FIRST_VALUE = VALUES, JUMPS = 4 };
 
-static bool leads_to_top(const Unit *u, const Insn *i)
+/* What is known where a branch to the inside jumps. */
+typedef struct Landing {
+    unsigned to;
+    Knowledge known;
+} Landing;
+
+/* An instruction behind the one in work that a branch there leads to; -1: it is none of these. */
+static int inside(const Unit *u, int64_t at)
 {
-    return i->op == OP_JCC && unit_next(u) + (int64_t)(int32_t)i->imm == u->insn[0].at;
+    for (unsigned n = u->now + 1; n < u->count; n++) {
+        if (u->insn[n].at == at) {
+            return n;
+        }
+    }
+    return -1;
+}
+
+/* Two ways meet. */
+static void meet(Knowledge *k, const Knowledge *other)
+{
+    k->values = other->values > k->values ? other->values : k->values;
+    for (unsigned n = 0; n < 16; n++) {
+        if (k->reg[n].of != other->reg[n].of || k->reg[n].plus != other->reg[n].plus) {
+            forget(k, n);
+        }
+    }
 }
 
 /* The instruction in work leads back to the top: what is a register now that was, say, 5 there? */
@@ -338,42 +377,106 @@ static void find_loop(Unit *u, const Knowledge *k)
 {
     u->loop.there = true;
     u->loop.last = u->now;
-    u->loop.steady = 0;
+    u->loop.met &= (2ull << u->now) - 1;
     for (unsigned n = 0; n < 16; n++) {
         u->loop.step[n] = k->reg[n].plus;
         u->loop.steady |= (k->reg[n].of == FIRST_VALUE + n) << n;
     }
 }
 
-/* A key's value as a register; false: it is none that a round leaves in peace. */
-static bool steady(const Unit *u, uint64_t value, uint8_t *reg, int64_t *step)
+/* The branch in work. false: nothing more can be said. */
+static bool follow_branch(Unit *u, const Knowledge *k, Landing *jump, unsigned *jumps)
+{
+    const Insn *i = unit_now(u)->i;
+    int64_t at = unit_next(u) + (int64_t)(int32_t)i->imm;
+    int to = inside(u, at);
+
+    if (at == u->insn[0].at) {
+        find_loop(u, k);
+        return false;
+    }
+    if (to >= 0 && to < LOOP_MAX) {
+        if (*jumps == JUMPS) {
+            return false;
+        }
+        jump[(*jumps)++] = (Landing){to, *k};
+        u->loop.met |= 1ull << to;
+    }
+    return (int32_t)i->imm >= 0;
+}
+
+void loop_plan(Unit *u)
+{
+    Knowledge k = {.values = VALUES, .code64 = u->code64};
+    Landing jump[JUMPS];
+    unsigned jumps = 0;
+
+    u->loop = (Loop){0};
+    u->accesses = 0;
+    forget_all(&k);
+    for (u->now = 0; u->now < u->count && u->now < LOOP_MAX; u->now++) {
+        const Insn *i = unit_now(u)->i;
+
+        for (unsigned n = 0; n < jumps; n++) {
+            if (jump[n].to == u->now) {
+                meet(&k, &jump[n].known);
+            }
+        }
+        u->first_access[u->now] = u->accesses;
+        if (!add_accesses(u, &k, i)) {
+            return;
+        }
+        u->first_access[u->now + 1] = u->accesses;
+        follow(&k, i);
+        if (i->op == OP_JCC && !follow_branch(u, &k, jump, &jumps)) {
+            return;
+        }
+    }
+}
+
+/* A key's value as a register, and how far that moves in a round. */
+static bool moves(const Unit *u, uint64_t value, bool byte, uint8_t *reg, int64_t *step)
 {
     *step = 0;
-    if (value == VALUE_NONE || value == VALUE_IP) {
+    *reg = REG_NONE;
+    if (byte || value == VALUE_NONE || value == VALUE_IP) {
         *reg = value == VALUE_IP ? REG_IP : REG_NONE;
         return true;
     }
-    *reg = value - FIRST_VALUE;
-    if (value >= FIRST_VALUE + 16 || !(u->loop.steady >> *reg & 1)) {
+    if (value < FIRST_VALUE || value >= FIRST_VALUE + 16 ||
+        !(u->loop.steady >> (value - FIRST_VALUE) & 1)) {
         return false;
     }
+    *reg = value - FIRST_VALUE;
     *step = u->loop.step[*reg];
     return true;
 }
 
-bool loop_address(const Unit *u, const Access *a, int64_t at, Address *first, int64_t *step)
+bool loop_motion(const Unit *u, const Access *a, Motion *m)
 {
     uint64_t key = a->key;
-    int64_t index_step;
+    int64_t base, index;
 
-    *first = (Address){.scale = key >> 32 & 3, .seg = key >> 40 & 0xff, .addrsize = key >> 48 & 15};
-    if (key >> STRETCH_SHIFT != FIRST_STRETCH || !steady(u, key & 0xffff, &first->base, step) ||
-        !steady(u, key >> 16 & 0xffff, &first->index, &index_step)) {
+    *m = (Motion){
+        .first = {.scale = key >> 32 & 3, .seg = key >> 40 & 0xff, .addrsize = key >> 48 & 15},
+        .low = a->at,
+        .high = a->at + a->size,
+        .byte = a->byte,
+    };
+    if (key >> STRETCH_SHIFT != FIRST_STRETCH || m->first.addrsize != (u->code64 ? 8 : 4) ||
+        !moves(u, key & 0xffff, a->byte & 1, &m->first.base, &base) ||
+        !moves(u, key >> 16 & 0xffff, a->byte & 2, &m->first.index, &index)) {
         return false;
     }
-    *step += index_step * (1 << first->scale);
-    first->disp = at;
-    return first->addrsize == (u->code64 ? 8 : 4) && first->disp == at;
+    m->step = base + index * (1 << m->first.scale);
+    m->moving = (a->byte & 1 || base) | (a->byte & 2 || index) << 1;
+    if (m->moving && m->first.seg >= SEG_FS) { /* the segment's base is one more that does not */
+        m->moving = MOVES_BOTH;
+    }
+    if (a->byte) {
+        m->high += 255 << (a->byte & 2 ? m->first.scale : 0);
+    }
+    return !a->byte || m->moving != MOVES_BOTH;
 }
 
 /* The instruction in work may lead to the unit's top: how do registers stand there then? */
@@ -410,7 +513,6 @@ void share_plan(Unit *u)
     u->edges = (Edges){.steady = 0xffff};
 
     forget_all(&k);
-    u->loop.there = false;
     u->accesses = 0;
     for (u->now = 0; u->now < u->count; u->now++) {
         const Insn *i = unit_now(u)->i;
@@ -421,9 +523,6 @@ void share_plan(Unit *u)
             follow(&k, i);
         } else {
             forget_all(&k);
-        }
-        if (k.stretch == FIRST_STRETCH && leads_to_top(u, i)) {
-            find_loop(u, &k);
         }
         k.stretch += !u->window && loops(i);
     }

@@ -357,6 +357,7 @@ static void emit_region_alone(Unit *u, const Region *r)
         emit_alone_top(u);
     }
     for (u->now = r->first; u->now <= r->last && on && !u->e.full; u->now++) {
+        strip_meet(u);
         u->alone_at[u->now] = u->now || !u->alone_top ? u->e.at : u->alone_top;
         u->frame_at = NULL;
         on = unit_emit_next(u);
@@ -400,6 +401,7 @@ static void emit_first(Unit *u)
         if (u->in_region && u->now > u->region[u->regions].last) {
             region_close(u);
         }
+        strip_meet(u);
         u->before = state_now(u);
         on = unit_emit_next(u);
     }
@@ -452,6 +454,7 @@ void unit_emit(Unit *u)
         emit_ask(u, out);
     }
     strip_plan(u);
+    share_plan(u);
     emit_first(u);
     u->link = u->entry;
     if (u->page2) {

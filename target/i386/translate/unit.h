@@ -75,6 +75,8 @@ typedef struct Access {
     uint8_t insn, size;
     uint8_t anchor; /* Anchor; ANCHOR_NONE: the address is in chunk 0, or near it */
     bool write;
+    uint8_t byte;    /* 1, 2: the base's, the index's value is below 256 */
+    int64_t plus[2]; /* what of `at` is theirs                           */
 } Access;
 
 /* An anchor that has been looked at: it is in the chunk of a slot. */
@@ -117,11 +119,12 @@ typedef struct Region {
 
 /* Where an operand is on the host, its check done. */
 typedef struct Place {
-    uint8_t base, index;
+    uint8_t base, index; /* index: NO_INDEX: none */
     int32_t disp;
+    uint8_t scale; /* 0 but where copy.c asks */
 } Place;
 
-enum { WITHINS = 16 };
+enum { NO_INDEX = H_SP, LOOP_MAX = 48, WITHINS = 16 };
 enum { COLD_MAX = UNIT_MAX * 8, SHARES = SHARE_SLOTS, SHARE_RANGE = 255, REGIONS = UNIT_MAX / 2 };
 
 /* The unit's first instructions where they are a loop, and what one round of it does to registers,
@@ -131,9 +134,29 @@ typedef struct Loop {
     uint8_t last;     /* its last instruction, the branch back to the unit's top */
     uint16_t steady;  /* registers that only move by a constant, which may be 0 */
     int64_t step[16]; /* that constant */
+    uint64_t met;     /* instructions that branches in front of them lead to */
 } Loop;
 
-/* Its second version, for as many rounds as its accesses stay in their pages (strip.c). */
+/* How an access of a loop moves, and the range that it stays in when that is taken away. */
+typedef struct Motion {
+    Address first; /* at the beginning of a round, without disp; a byte counts as 0 */
+    int64_t step, low, high;
+    uint8_t moving; /* what does: base 1, index 2; MOVES_BOTH */
+    uint8_t byte;   /* ... by being a byte, any */
+} Motion;
+
+enum { MOVES_BOTH = 3 };
+
+/* Accesses of a loop that stay together. What is in Cpu.share: where MOVES_BOTH the addend, else
+ * that and all of the address that does not move. */
+typedef struct Group {
+    uint64_t key;
+    Motion m;
+    bool write;
+    uint8_t members;
+} Group;
+
+/* The loop's second version, for as many rounds as its accesses stay in their pages (strip.c). */
 typedef struct Strip {
     bool wanted, now; /* now: it is being emitted          */
     bool spoiled;     /* it cannot be                      */
@@ -145,9 +168,12 @@ typedef struct Strip {
     Hole hole;           /* the branch back in the first version ... */
     const uint8_t *back; /* ... and where it led           */
     const uint8_t *top;
-    Share share[SHARES];   /* groups of accesses that stay together ... */
-    Address first[SHARES]; /* ... the lowest of each at the beginning of a round ... */
-    int32_t step[SHARES];  /* ... and how far that moves in one */
+    Group group[SHARES];
+    int8_t of[LOOP_MAX * 2]; /* an access's group; -1: it is looked up */
+    int8_t in_b, in_a;       /* groups that r11 and rbp are for; -1: none */
+    bool lost_b, lost_a;     /* they cannot be: something else wanted them */
+    Hole branch[LOOP_MAX];   /* from an instruction to ... */
+    uint8_t to[LOOP_MAX];    /* ... the inside; 0: none    */
 } Strip;
 
 typedef struct Unit {
@@ -255,15 +281,22 @@ const Access *share_access(const Unit *u, unsigned n, unsigned size, bool write)
 Share *share_find(Unit *u, const Access *a); /* one that holds it     */
 Share *share_make(Unit *u, const Access *a); /* NULL: it has no company */
 void share_drop(Unit *u);                    /* all of them            */
-/* An access's address at the beginning of a round of u->loop, `at` bytes from where its key says,
- * and how far it moves in one. false: that is not known. */
-bool loop_address(const Unit *u, const Access *a, int64_t at, Address *first, int64_t *step);
+/* u->loop: what a round does to registers. Goes in front of share_plan(), whose numbers of accesses
+ * are the same. */
+void loop_plan(Unit *u);
+/* false: that is not known */
+bool loop_motion(const Unit *u, const Access *a, Motion *m);
 
 /* strip.c: loops that run without checks. */
-void strip_plan(Unit *u);                     /* behind share_plan() */
+void strip_plan(Unit *u);                     /* calls loop_plan() */
 void strip_way(Unit *u, const uint8_t *back); /* the loop's branch back was emitted just now */
-void strip_branch(Unit *u, const Insn *i);    /* the loop's last instruction, in that version */
-void strip_emit(Unit *u);                     /* behind the other versions */
+void strip_branch(Unit *u, const Insn *i);    /* emits it, behind the first version */
+bool strip_inside(Unit *u, const Insn *i);    /* emits a branch to the loop's inside */
+/* In front of the instruction in work: if branches lead there, what is known is forgotten. */
+void strip_meet(Unit *u);
+/* An access of an instruction's, in a strip. false: look it up. */
+bool strip_place(Unit *u, const Address *a, const Access *what, Place *p);
+void strip_emit(Unit *u); /* behind the other versions */
 
 /* window.c: accesses in the window (docs/design/translator.md, "The direct window") */
 /* false: check it in the usual way. */
