@@ -247,6 +247,14 @@ void interp_code_written(Interp *t, uint64_t linear, unsigned bytes)
 
 /* ---- running ---- */
 
+/* No end of a strip. */
+enum { NO_STRIP = 0x57a1f };
+
+bool interp_strips(Interp *t)
+{
+    return t->c->strip_end != NO_STRIP;
+}
+
 static void set_segment(X86Segment *s, const Interp *t, uint16_t selector, CodeSize code,
                         bool is_code, uint32_t base)
 {
@@ -316,6 +324,9 @@ static void load_state(Interp *t, CodeSize code, const CpuRegs *regs)
     for (unsigned n = SEG_FS; n <= SEG_GS && t->fs_gs && code != CODE_64; n++) {
         set_segment(&s->seg[n], t, sel.ds, code, false, DATA_BASE);
     }
+    for (unsigned n = SEG_FS; n <= SEG_GS && t->fs_gs && code == CODE_64; n++) {
+        s->seg[n].base = 0;
+    }
     if (t->odd && code != CODE_64) {
         odd_segments(s, code, t->odd);
     }
@@ -358,6 +369,7 @@ void interp_run(Interp *t, CodeSize code, const CpuRegs *regs, Outcome *out)
     fpu_host_attach(c, NULL); /* several share this thread */
     load_state(t, code, regs);
     c->last_count = 0;
+    c->strip_end = NO_STRIP;
     memset(c->last, 0, sizeof c->last);
     rt_state_loaded(c);
     for (unsigned n = 0; n < RETURNS_MAX; n++) {

@@ -44,3 +44,6 @@ void interp_kick(Interp *t);
 
 /* At which level: 3 unless it is changed to 0. */
 void interp_level(Interp *t, unsigned cpl);
+
+/* Has the last run gone through a loop's version without checks (translate/strip.c)? */
+bool interp_strips(Interp *t);

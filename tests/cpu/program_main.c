@@ -5,9 +5,10 @@
  * flags, FPU and memory. Every other program gets an exception of every kind in front of each of
  * its instructions in turn. A difference prints the program, cut down to what it needs. Options:
  * --programs N, --seed N, --only SEED (that program alone),
- * --code 16|32|64, --level 0|3, --blocks (the interpreter as it runs
- * instead of the translator), --stir SEED (the translator's code, TLB and units are flushed and
- * split at random), --kick (another thread wants the CPU and sends signals all the time),
+ * --code 16|32|64, --level 0|3, --loops (programs that have some only), --blocks (the interpreter
+ * as it runs instead of the translator), --stir SEED (the translator's code, TLB and units are
+ * flushed and split at random), --kick (another thread wants the CPU and sends signals all the
+ * time),
  * --verbose.
  */
 #include "target/i386/decode/table.h"
@@ -21,12 +22,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct Run {
     uint64_t seed, only;
     unsigned programs, code, level;
-    bool verbose, failed, kick, window;
+    bool verbose, failed, kick, window, loops;
     uint64_t stir;
     Engine engine;
     pthread_t runner;
@@ -34,8 +36,9 @@ typedef struct Run {
     Interp *side[2];
     Outcome out[2];
     Program program;
-    unsigned long ran, differ, ends[32];
-    char what[400];
+    unsigned long ran, differ, strips, ends[32];
+    char what[400], in_work[80];
+    timer_t patience;
 } Run;
 
 static void differ(Run *t, const char *name, unsigned n, uint64_t a, uint64_t b)
@@ -116,7 +119,7 @@ static void compare(Run *t)
 static bool run_both(Run *t)
 {
     t->what[0] = 0;
-    alarm(60); /* the seed was printed, so an endless program can be found */
+    timer_settime(t->patience, 0, &(struct itimerspec){.it_value.tv_sec = 60}, NULL);
     for (unsigned n = 0; n < 2; n++) {
         load(t, n);
         interp_segments(t->side[n], t->program.based, t->program.odd);
@@ -173,9 +176,15 @@ static bool one_program(Run *t, uint64_t seed, CodeSize code, ProgramException e
 {
     Random r = {seed};
 
+    snprintf(t->in_work, sizeof(t->in_work), "seed %#llx, exception %d at %u: no end\n",
+             (unsigned long long)seed, exception, at);
     program_make(&r, code, t->side[0], exception, at, &t->program);
+    if (t->loops && !t->program.loops) {
+        return true;
+    }
     t->ran++;
     if (run_both(t)) {
+        t->strips += interp_strips(t->side[1]);
         t->ends[t->out[0].vector & 31]++;
         return true;
     }
@@ -200,7 +209,7 @@ static bool one_program(Run *t, uint64_t seed, CodeSize code, ProgramException e
 
 static void run_code(Run *t, CodeSize code, unsigned level, const char *name)
 {
-    t->ran = t->differ = 0;
+    t->ran = t->differ = t->strips = 0;
     memset(t->ends, 0, sizeof(t->ends));
     interp_level(t->side[0], level);
     interp_level(t->side[1], level);
@@ -221,6 +230,9 @@ static void run_code(Run *t, CodeSize code, unsigned level, const char *name)
     }
     printf("%s programs: %s-bit code at level %u: %lu programs (seed %llu) end alike",
            t->differ ? "FAIL" : "ok", name, level, t->ran - t->differ, (unsigned long long)t->seed);
+    if (t->strips) {
+        printf(", %lu of them with strips", t->strips);
+    }
     printf(t->differ ? ", %lu differ\n" : "\n", t->differ);
     if (t->verbose) {
         for (unsigned n = 0; n < 32; n++) {
@@ -231,6 +243,25 @@ static void run_code(Run *t, CodeSize code, unsigned level, const char *name)
     }
     fflush(stdout);
     t->failed |= t->differ;
+}
+
+/* ---- endless programs ---- */
+
+static void on_alarm(int number, siginfo_t *info, void *context)
+{
+    const Run *t = info->si_value.sival_ptr;
+
+    _exit(write(1, t->in_work, strlen(t->in_work)) < 0 ? 2 : 1);
+}
+
+static void watch(Run *t)
+{
+    struct sigaction action = {.sa_sigaction = on_alarm, .sa_flags = SA_SIGINFO};
+    struct sigevent event = {
+        .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM, .sigev_value.sival_ptr = t};
+
+    sigaction(SIGALRM, &action, NULL);
+    timer_create(CLOCK_MONOTONIC, &event, &t->patience);
 }
 
 /* ---- somebody who wants the CPU at any moment ---- */
@@ -280,6 +311,8 @@ static bool options(Run *t, int argc, char **argv)
             t->verbose = true;
         } else if (!strcmp(argv[n], "--kick")) {
             t->kick = true;
+        } else if (!strcmp(argv[n], "--loops")) {
+            t->loops = true;
         } else if (!strcmp(argv[n], "--window")) {
             t->window = true;
         } else if (!strcmp(argv[n], "--stir")) {
@@ -318,6 +351,7 @@ int main(int argc, char **argv)
     if (!options(t, argc, argv)) {
         return 2;
     }
+    watch(t);
     native_find_components();
     t->side[0] = interp_new(ENGINE_STEPS);
     t->side[1] = interp_new(t->engine);

@@ -2,34 +2,28 @@
 /*
  * Makes random programs. rBX points into the data and is set again when something may have changed
  * it; outside 64-bit code segments may have bases and limits; branches go forward, so every round
- * ends; a counter in memory ends the eighth. Behind an instruction that leaves flags undefined
- * comes a CMP. Not made: gathers, far transfers, system instructions (gen.c), XSAVE.
+ * ends; a counter in memory ends the eighth. A third of them are loops (loops.c), for fewer rounds.
+ * Behind an instruction that leaves flags undefined comes a CMP. Not made: gathers, far transfers,
+ * system instructions (gen.c), XSAVE.
  */
-#include "tests/cpu/programs.h"
-
 #include "target/i386/decode/table.h"
 #include "target/i386/state.h"
+#include "tests/cpu/maker.h"
 
 #include <glib.h>
 #include <string.h>
 
-enum { COUNTER = 0x10, MIDDLE = 0x800, ROUNDS = 7, TRIES = 4000, RBX = 3, RSP = 4 };
+enum {
+    COUNTER = 0x10,
+    MIDDLE = 0x800,
+    ROUNDS = 7,
+    LOOP_ROUNDS = 2,
+    LOOP_ITEMS = 6,
+    LOOP_BYTES = 1500,
+    TRIES = 4000
+};
 
-typedef struct Maker {
-    Random *r;
-    Program *p;
-    Interp *t;
-    unsigned target[PROGRAM_ITEMS]; /* item that a branch goes to; 0: none */
-    unsigned patch[PROGRAM_ITEMS];  /* where its relative address stands   */
-    uint8_t width[PROGRAM_ITEMS];   /* ... and how many bytes it has       */
-} Maker;
-
-static bool one_in(Maker *m, unsigned n)
-{
-    return !random_below(m->r, n);
-}
-
-static void put_bytes(Maker *m, const void *bytes, unsigned count)
+void put_bytes(Maker *m, const void *bytes, unsigned count)
 {
     if (m->p->used + count <= PROGRAM_BYTES) {
         memcpy(m->p->bytes + m->p->used, bytes, count);
@@ -37,12 +31,12 @@ static void put_bytes(Maker *m, const void *bytes, unsigned count)
     }
 }
 
-static void put_byte(Maker *m, uint8_t byte)
+void put_byte(Maker *m, uint8_t byte)
 {
     put_bytes(m, &byte, 1);
 }
 
-static void put_number(Maker *m, uint32_t value, unsigned bytes)
+void put_number(Maker *m, uint32_t value, unsigned bytes)
 {
     put_bytes(m, &value, bytes);
 }
@@ -52,20 +46,18 @@ static unsigned address_bytes(const Maker *m)
     return m->p->code == CODE_16 ? 2 : 4;
 }
 
-static uint32_t offset(const Maker *m, uint32_t linear, uint32_t base)
+uint32_t offset(const Maker *m, uint32_t linear, uint32_t base)
 {
     return m->p->code == CODE_16 || m->p->based ? linear - base : linear;
 }
 
-/* mov reg, offset */
-static void put_pointer(Maker *m, unsigned reg, uint32_t linear, uint32_t base)
+void put_pointer(Maker *m, unsigned reg, uint32_t linear, uint32_t base)
 {
     put_byte(m, 0xb8 + reg);
     put_number(m, offset(m, linear, base), address_bytes(m));
 }
 
-/* opcode, ModRM with that reg field and an absolute address in the data; 32-bit operand */
-static void put_absolute(Maker *m, uint8_t opcode, unsigned reg, uint32_t linear)
+void put_absolute(Maker *m, uint8_t opcode, unsigned reg, uint32_t linear)
 {
     if (m->p->code == CODE_16) {
         put_byte(m, 0x66);
@@ -446,6 +438,10 @@ static void put_exception(Maker *m, ProgramException what)
 
 static void put_item(Maker *m, unsigned item)
 {
+    if (m->p->loops && !one_in(m, 3)) {
+        put_loop(m);
+        return;
+    }
     switch (random_below(m->r, 26)) {
     case 0:
     case 1:
@@ -491,11 +487,17 @@ static void put_round_begin(Maker *m)
     put_pointer(m, RSP, STACK_BASE + 0x800, STACK_BASE);
 }
 
+/* Loops would overwrite it elsewhere. */
+static uint32_t counter_at(const Program *p)
+{
+    return p->loops ? LOOPS_COUNTER : DATA_BASE + COUNTER;
+}
+
 /* dec [counter]; and [counter], 7; jnz to the begin; int3 */
 static void put_round_end(Maker *m)
 {
-    put_absolute(m, 0xff, 1, DATA_BASE + COUNTER);
-    put_absolute(m, 0x83, 4, DATA_BASE + COUNTER);
+    put_absolute(m, 0xff, 1, counter_at(m->p));
+    put_absolute(m, 0x83, 4, counter_at(m->p));
     put_byte(m, ROUNDS);
     put_byte(m, 0x0f);
     put_byte(m, 0x85);
@@ -534,7 +536,7 @@ static void keep(void *opaque, uint64_t linear, const void *bytes, unsigned coun
 static void make_state(Maker *m)
 {
     Encoding nothing = {.code = m->p->code};
-    uint32_t rounds = ROUNDS;
+    uint32_t rounds = m->p->loops ? LOOP_ROUNDS : ROUNDS;
 
     for (unsigned n = 0; n < DATA_BYTES; n += 8) {
         uint64_t value = one_in(m, 2) ? random_bits(m->r) : random_below(m->r, 256);
@@ -549,22 +551,27 @@ static void make_state(Maker *m)
     }
     m->p->in.rflags &= ~(uint64_t)(FLAG_AC | FLAG_DF);
     m->p->in.rip = offset(m, (uint32_t)m->p->at, CODE_BASE);
-    memcpy(m->p->data + COUNTER, &rounds, 4);
+    keep(m->p, counter_at(m->p), &rounds, 4);
 }
 
 void program_make(Random *r, CodeSize code, Interp *t, ProgramException exception, unsigned at,
                   Program *p)
 {
     Maker m = {.r = r, .p = p, .t = t};
-    unsigned items = 4 + random_below(r, PROGRAM_ITEMS - 4);
+    unsigned items = 4 + random_below(r, PROGRAM_ITEMS - 4), room = 200;
 
     memset(p, 0, sizeof(*p));
     p->code = code;
     p->based = code == CODE_32 && one_in(&m, 2);
     p->odd = (p->based || code == CODE_16) && one_in(&m, 2) ? random_bits(r) | 1 : 0;
     p->at = CODE_BASE + 0x100 + random_below(r, 0xf00);
+    p->loops = code != CODE_16 && one_in(&m, 3);
+    if (p->loops) {
+        items = 1 + random_below(r, LOOP_ITEMS);
+        room = LOOP_BYTES;
+    }
     put_round_begin(&m);
-    for (; p->items < items && p->used < PROGRAM_BYTES - 200; p->items++) {
+    for (; p->items < items && p->used < PROGRAM_BYTES - room; p->items++) {
         p->start[p->items] = p->used;
         if (p->items == at && exception) {
             put_exception(&m, exception);

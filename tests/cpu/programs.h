@@ -14,6 +14,7 @@ typedef struct Program {
     CodeSize code;
     uint64_t at; /* linear address of bytes */
     bool based;  /* as interp_segments() has them */
+    bool loops;  /* it has some of many rounds */
     uint64_t odd;
     uint8_t bytes[PROGRAM_BYTES];
     unsigned used, items;
