@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Accesses in the direct window (window.c) against the interpreter: registers, flags and memory
+ * must be the same behind them, or at the fault in them, for addresses in several chunks, guesses
+ * that were wrong, and addresses that no chunk has (on a host without BMI2 both are interpreted).
+ * What is mapped: rt/window_test.c.
+ */
+#include "tests/lib/barecpu.h"
+#include "tests/lib/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Linear addresses of the same small pages, from physical 0 on. */
+#define HEAP  0x555555400000ull /* slot 2 */
+#define STACK 0x7fffff600000ull /* slot 3 */
+#define OTHER 0x7effff600000ull /* slot 3, too, but the other's chunk */
+#define NONE  0x80007fff12345678ull
+
+enum {
+    TABLES = 0x40000, /* of those chunks: four pages each; the last has the entries */
+    FROM = 0x80000,
+    TO = 0xc0000,
+    MISSING = 0xa0000, /* a page that is not there */
+};
+
+/* rsi: what there is, rdi: what the test is about, rdx: another; rcx: rounds. Flags come from a
+ * comparison that can be run again, and from one that cannot. */
+#define KIND(name, text)                                                                  \
+    GUEST(name, ".code64\n mov (%rsi), %rax\n cmp %rcx, %rdx\n mov 8(%rsi), %ebx\n" text  \
+                "\n adc %rbx, %rbx\n lahf\n out %al, $0xf4\n 9: jmp 9b\n");               \
+    GUEST(name##_kept, ".code64\n mov (%rsi), %rax\n adc (%rsi), %rdx\n push %rcx\n" text \
+                       "\n adc %rbx, %rbx\n lahf\n out %al, $0xf4\n 9: jmp 9b\n");
+/* clang-format off */
+#define KINDS(k) \
+    k(loads, "mov (%rdi), %rax") k(loads_frame, "mov (%rdi), %r9\n mov %rdi, %r8\n mov 4(%r8), %r10d") \
+    k(stores, "mov %ax, 2(%rdi)") k(stores_constant, "movl $0x12345678, (%rdi)") k(adds, "add %rax, (%rdi)") \
+    k(adds_to, "add (%rdi), %rax") k(carries, "adcb $3, (%rdi)") k(locks, "lock xadd %rax, (%rdi)") \
+    k(compares, "lock cmpxchg %rdx, (%rdi)") k(exchanges, "xchg %ebx, (%rdi)") k(bits, "btsl $5, (%rdi)") \
+    k(multiplies, "mull (%rdi)\n test %eax, %edx") k(divides, "xor %edx, %edx\n divl (%rdi)\n test %eax, %edx") k(shifts, "shll %cl, (%rdi)") \
+    k(widens, "movzwl (%rdi), %r11d") k(high, "mov (%rdi), %ch\n mov %ah, 1(%rdi)") k(swaps, "mov %rdi, %rsp\n push %rax") \
+    k(pops, "mov %rdi, %rsp\n pop %rbp\n pop %r9") k(pops_sp, "mov %rdi, %rsp\n pop %rsp") \
+    k(pushes, "mov %rdi, %rsp\n push %r10\n push $-3") k(pushes_memory, "mov %rdi, %rsp\n push (%rsi)\n push (%rsp)") \
+    k(reads_pushed, "push (%rdi)") k(leaves, "mov %rdi, %rbp\n leave") k(calls, "lea 8(%rdi), %rsp\n call 1f\n 1: stc") \
+    k(returns, "lea 1f(%rip), %rax\n mov %rax, (%rdi)\n mov %rdi, %rsp\n ret\n 1: nop") k(calls_far, "call *(%rdi)") \
+    k(segment, "mov %gs:(%rdi), %rax") k(absolute, "mov 0x80010, %eax\n mov 0x80000(,%rdx,4), %edx\n mov (%rdi), %al") \
+    k(indexed, "mov 16(%rsi,%rdx,8), %rbp\n add -8(%rdi,%rdx,8), %rbp") k(vectors, "movdqu (%rdi), %xmm1\n movups %xmm1, 16(%rdi)") \
+    k(aligned, "movaps (%rdi), %xmm0\n movaps %xmm0, (%rdi)") k(scalar, "cvtsi2sdl (%rdi), %xmm2\n movsd %xmm2, (%rdi)") \
+    k(x87, "fninit\n fildl (%rsi)\n faddl 8(%rsi)\n fstpl (%rdi)\n fnstenv -64(%rsi)") \
+    k(x87_reads, "fninit\n fld1\n fldt (%rdi)\n fnstcw 12(%rdi)\n fnstenv -64(%rsi)") \
+    k(strings, "movsb\n stosl\n lodsw") k(repeats, "rep movsb") k(moves, "mov (%rdi), %rdi\n mov (%rdi), %rdi\n mov (%rdi), %rax") \
+    k(narrow, "mov (%edi), %eax")
+KINDS(KIND)
+
+GUEST(walks, ".code64\n 1: mov (%rsi), %rax\n add $8, %rsi\n add %rax, (%rdi)\n lea 8(%rdi), %rdi\n push %rax\n"
+             " add 1(%rsp), %rbx\n pop %rax\n sub $1, %rcx\n jnz 1b\n out %al, $0xf4\n 9: jmp 9b");
+GUEST(indexes, ".code64\n xor %eax, %eax\n 1: mov (%rsi,%rax,4), %ebp\n movzbl (%rsi,%rax), %r8d\n add %ebp, (%rdx,%r8,4)\n"
+               " adc 7f(%rip), %ebp\n mov %ebp, (%rdi,%rax,4)\n inc %rax\n cmp %rcx, %rax\n jb 1b\n out %al, $0xf4\n 9: jmp 9b\n 7: .long 0x12345");
+GUEST(strides, ".code64\n mov %rdx, %r12\n 1: mov (%rdi), %eax\n add %r12, %rdi\n add (%rsi), %eax\n dec %ecx\n je 2f\n"
+               " mov %eax, 4(%rsi)\n jmp 1b\n 2: out %al, $0xf4\n 9: jmp 9b");
+GUEST(changes, ".code64\n 1: mov (%rdi), %eax\n xchg %rdi, %rdx\n add %rax, 8(%rdi)\n add $4, %rdi\n dec %ecx\n jne 1b\n out %al, $0xf4\n 9: jmp 9b");
+GUEST(recurses, ".code64\n lea 5f(%rip), %rbx\n mov %rdi, %rsp\n call 1f\n out %al, $0xf4\n 9: jmp 9b\n 1: push %rcx\n mov %rsp, %rax\n"
+                " sub $1, %rcx\n jbe 2f\n call 1b\n 2: pop %rcx\n add (%rsi), %rdx\n lea (%rdx,%rcx), %rdx\n ret\n 5: ");
+/* clang-format on */
+
+typedef struct Run {
+    const uint8_t *code, *end;
+    uint64_t from, to, other, rounds;
+    uint64_t again; /* rdi in a second run, for which the code is there: 0: no second run */
+} Run;
+
+static void map(BareCpu *b, uint64_t linear, unsigned n)
+{
+    uint64_t *pml4 = (uint64_t *)(b->ram + BARE_TABLES + 0x1000);
+    uint8_t *pages = b->ram + TABLES + n * 0x4000;
+
+    pml4[linear >> 39 & 511] = (TABLES + n * 0x4000) | 7;
+    for (unsigned level = 0; level < 2; level++) {
+        ((uint64_t *)(pages + level * 0x1000))[linear >> (30 - 9 * level) & 511] =
+            (TABLES + n * 0x4000 + (level + 1) * 0x1000) | 7;
+    }
+    for (uint64_t page = 0; page < 512; page++) {
+        ((uint64_t *)(pages + 0x2000))[page] = page == MISSING >> 12 ? 0 : page << 12 | 0x67;
+    }
+}
+
+/* Two CPUs, one that interprets and one that translates, with the window. */
+typedef struct Pair {
+    BareCpu *cpu[2];
+} Pair;
+
+/* At CPL 3. Where the host has no room for the window, both go without. */
+static BareCpu *cpu_new(bool translated)
+{
+    bool set = getenv("TEST_TRANSLATE");
+    BareCpu *b;
+
+    (translated ? setenv("TEST_TRANSLATE", "1", 1) : unsetenv("TEST_TRANSLATE"));
+    b = bare_new(CODE_64);
+    (set ? setenv("TEST_TRANSLATE", "1", 1) : unsetenv("TEST_TRANSLATE"));
+    map(b, HEAP, 0);
+    map(b, STACK, 1);
+    map(b, OTHER, 2);
+    b->c->window.always = bare_window(b) && translated;
+    return b;
+}
+
+static Pair pair_new(void)
+{
+    return (Pair){{cpu_new(false), cpu_new(true)}};
+}
+
+static void pair_free(Pair p)
+{
+    bare_free(p.cpu[0]);
+    bare_free(p.cpu[1]);
+}
+
+static void start(BareCpu *b, const Run *r, uint64_t to)
+{
+    uint64_t *gpr = b->c->s.gpr;
+
+    memset(gpr, 0, sizeof b->c->s.gpr);
+    gpr[R_SI] = r->from;
+    gpr[R_DI] = to;
+    gpr[R_DX] = r->other;
+    gpr[R_CX] = r->rounds;
+    gpr[R_SP] = STACK + FROM + 0x8000;
+    b->c->s.seg[SEG_GS].base = 0x10;
+    b->c->s.activity = CPU_RUNNING;
+    b->c->s.rip = HEAP + BARE_CODE;
+    cpu_attended(b->c);
+}
+
+static void run_guest(BareCpu *b, const Run *r)
+{
+    for (unsigned n = 0; n < 0x80000; n += 4) {
+        *(uint32_t *)(b->ram + FROM + n) = n * 2654435761u | 1;
+    }
+    b->c->last_count = 0;
+    bare_load(b, r->code, r->end);
+    start(b, r, r->to);
+    tlb_flush(b->c); /* the chunks are chosen by what registers say */
+    check(b->c->mode & MODE_WINDOW, b->c->window.always ? MODE_WINDOW : 0);
+    bare_run(b);
+    if (r->again && bare_fault(b) < 0) {
+        start(b, r, r->again);
+        bare_run(b);
+    }
+}
+
+static void run_both(Pair p, Run r)
+{
+    const Cpu *a = p.cpu[0]->c, *b = p.cpu[1]->c;
+
+    run_guest(p.cpu[0], &r);
+    run_guest(p.cpu[1], &r);
+    for (unsigned n = 0; n < 16; n++) {
+        check(b->s.gpr[n], a->s.gpr[n]);
+    }
+    check(b->s.rip, a->s.rip);
+    check(b->s.rflags, a->s.rflags);
+    check(b->last_count, a->last_count);
+    check(bare_fault(p.cpu[1]), bare_fault(p.cpu[0]));
+    if (a->last_count) {
+        check(b->last[0].rip, a->last[0].rip);
+        check(b->last[0].cr2, a->last[0].cr2);
+        check(b->last[0].error, a->last[0].error);
+    }
+    check(memcmp(p.cpu[0]->ram + FROM, p.cpu[1]->ram + FROM, BARE_RAM - FROM), 0);
+}
+
+#define RUN(name, ...) run_both(p, (Run){.code = name, .end = name##_end, __VA_ARGS__})
+
+/* Every kind of access. */
+static void each_kind(uint64_t from, uint64_t to, uint64_t again)
+{
+    Pair p = pair_new();
+
+#define BOTH(name, text)                                                        \
+    RUN(name, .from = from, .to = to, .other = 3, .rounds = 2, .again = again); \
+    RUN(name##_kept, .from = from, .to = to, .other = 3, .rounds = 2, .again = again);
+    KINDS(BOTH)
+    pair_free(p);
+}
+
+TEST("window: every kind of access, in each chunk, and first in another than the guess")
+{
+    each_kind(HEAP + FROM, HEAP + TO, STACK + TO);
+    each_kind(STACK + FROM, OTHER + TO, FROM);
+    each_kind(OTHER + FROM + 8, TO + 3, OTHER + TO + 0xffd);
+}
+
+TEST("window: every kind of access where the page is not there, at its start and over its ends")
+{
+    each_kind(HEAP + FROM, HEAP + MISSING + 0x10, 0);
+    each_kind(HEAP + FROM, STACK + MISSING - 1, 0);
+    each_kind(FROM, OTHER + MISSING + 0xff8, 0);
+    each_kind(STACK + FROM, HEAP + TO, STACK + MISSING + 0xffd);
+}
+
+TEST("window: every kind of access at addresses that no chunk has, and by a chunk's ends")
+{
+    each_kind(HEAP + FROM, NONE, 0);
+    each_kind(HEAP + FROM, ~0ull - 2, 0);
+    each_kind(HEAP + FROM, 0x7ffffffffffcull, 0);
+    each_kind(HEAP + FROM, HEAP + TO, 0x550000000004ull);
+    each_kind(HEAP + FROM, STACK + TO, 0x00ff7fff00000000ull);
+}
+
+TEST("window: loops through arrays, in chunks as guessed and in others, into what is not there")
+{
+    Pair p = pair_new();
+    static const uint64_t chunk[] = {HEAP, STACK, OTHER, 0};
+
+    for (unsigned n = 0; n < 16; n++) {
+        uint64_t from = chunk[n & 3] + FROM + n, to = chunk[n >> 2] + TO + 3 * n;
+
+        RUN(walks, .from = from, .to = to, .rounds = 1500, .again = chunk[n & 3] + TO);
+        RUN(walks, .from = from, .to = chunk[n >> 2] + MISSING - 0x1f00 - n, .rounds = 3000);
+        RUN(indexes, .from = from, .to = to, .other = chunk[n & 1] + TO + 0x8000, .rounds = 900);
+        RUN(indexes, .from = chunk[n & 3] + MISSING - 0x800, .to = to, .other = to, .rounds = 900);
+    }
+    pair_free(p);
+}
+
+TEST("window: steps that no constant says, over chunks, and pointers that change places")
+{
+    Pair p = pair_new();
+    RUN(strides, .from = HEAP + FROM, .to = HEAP + TO, .other = 72, .rounds = 2000);
+    RUN(strides, .from = HEAP + FROM, .to = HEAP + TO, .other = STACK - HEAP, .rounds = 2);
+    RUN(strides, .from = HEAP + FROM, .to = STACK + TO, .other = HEAP - STACK, .rounds = 20);
+    RUN(changes, .from = 0, .to = HEAP + TO, .other = STACK + TO + 5, .rounds = 1001);
+    RUN(changes, .from = 0, .to = OTHER + TO, .other = STACK + TO + 5, .rounds = 1001);
+    pair_free(p);
+}
+
+TEST("window: recursion, on a stack as guessed, on another, and on one that ends")
+{
+    Pair p = pair_new();
+    for (unsigned n = 0; n < 4; n++) {
+        RUN(recurses, .from = HEAP + FROM, .to = STACK + TO + n, .rounds = 300);
+        RUN(recurses, .from = FROM, .to = OTHER + TO + n, .rounds = 300);
+        RUN(recurses, .from = OTHER + FROM, .to = HEAP + MISSING + 0x1800 + n, .rounds = 300);
+    }
+    pair_free(p);
+}
