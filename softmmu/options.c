@@ -222,7 +222,8 @@ static const Option options[] = {
     {"D", "FILE", "the log goes there (%d: process id) instead of stderr", take_log_file},
     {"perfmap", NULL, "write /tmp/perf-PID.map, for perf to name translated code (-accel tcg,perfmap=on)", take_as_global,
      "tcg-accel.perfmap=on"},
-    {"jitdump", NULL, "translated code for perf, bytes and all", take_later, "no jit-PID.dump is written (-perfmap names code)"},
+    {"jitdump", NULL, "write ./jit-PID.dump: translated code for perf, bytes and all (-accel tcg,jitdump=on)", take_as_global,
+     "tcg-accel.jitdump=on"},
     {"singlestep", NULL, "the older spelling of -accel tcg,one-insn-per-tb=on", take_singlestep, "tcg-accel.one-insn-per-tb=on"},
     {"trace", "[enable=]PATTERN[,file=FILE]", "switch trace points on; '-trace help' lists them", take_trace},
     {"expansion", NULL, "print the command line in -machine, -object, -chardev and -device\n"

@@ -77,13 +77,12 @@ TEST("options: short forms expand to properties of the machine")
             "-machine pc,boot.order=cdn,rtc.base=utc,rtc.clock=vm\n");
 }
 
-TEST("options: -singlestep and -perfmap are properties of the software engine")
+TEST("options: -singlestep, -perfmap and -jitdump are properties of the software engine")
 {
-    expands("-M none -singlestep -perfmap",
+    expands("-M none -singlestep -perfmap -jitdump",
             "-machine none\n-global driver=tcg-accel,property=one-insn-per-tb,value=on\n"
-            "-global driver=tcg-accel,property=perfmap,value=on\n");
-    refused("-M none -jitdump",
-          "-jitdump: no jit-PID.dump is written (-perfmap names code) in this version");
+            "-global driver=tcg-accel,property=perfmap,value=on\n"
+            "-global driver=tcg-accel,property=jitdump,value=on\n");
 }
 
 TEST("options: devices, objects and globals are kept in order, in both syntaxes")

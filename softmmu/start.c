@@ -175,8 +175,50 @@ static bool connect_debugcon(Machine *m, Plan *p, Error **err)
     return true;
 }
 
+/* Has anything the terminal, or will it? */
+static bool terminal_taken(Machine *m, const Plan *p)
+{
+    const char *later[] = {p->gdb, p->qtest};
+    Object *all = object_container(object_root((Object *)m), "chardevs");
+
+    for (Object *c = all->children; c; c = c->next) {
+        if (!strcmp(c->class->name, "chardev-stdio")) {
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(later); i++) {
+        if (later[i] && g_str_has_prefix(later[i], "stdio")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* -nographic with serial ports that are elsewhere: the monitor has the terminal. */
+static bool terminal_monitor(Machine *m, Plan *p, Error **err)
+{
+    Opts *o;
+    bool ok;
+
+    if (!machine_config(m)->nographic || machine_config(m)->nodefaults || p->monitor_given ||
+        terminal_taken(m, p)) {
+        return true;
+    }
+    o = chardev_short("stdio", err);
+    for (guint i = 0; o && i < o->list->len; i++) {
+        ((Opt *)o->list->pdata[i])->used = !strcmp(((Opt *)o->list->pdata[i])->name, "backend");
+    }
+    ok = o && chardev_new(m, "compat_monitor0", o, err);
+    opts_free(o);
+    if (ok) {
+        add_monitor(p, "compat_monitor0");
+    }
+    return ok;
+}
+
 /* QEMU's defaults: the first serial port shows on a display that this version lacks, so it is not
- * connected; -nographic puts it on the terminal. */
+ * connected; -nographic puts it on the terminal, with the monitor, or if it is elsewhere the monitor
+ * alone. */
 static bool connect_ports(Machine *m, Plan *p, Error **err)
 {
     MachineConfig *c = machine_config(m);
@@ -192,6 +234,9 @@ static bool connect_ports(Machine *m, Plan *p, Error **err)
         if (!connect_port(m, p, p->serials->pdata[i], id, &c->serial[i], err)) {
             return error_prefix(err, "-serial %s: ", (char *)p->serials->pdata[i]);
         }
+    }
+    if (!terminal_monitor(m, p, err)) {
+        return false;
     }
     return !p->debugcon || connect_debugcon(m, p, err) ||
            error_prefix(err, "-debugcon %s: ", p->debugcon);

@@ -6,6 +6,7 @@
  */
 #include "accel/tcg/host.h"
 
+#include "accel/tcg/perf.h"
 #include "accel/tcg/window.h"
 #include "softmmu/run/clock.h"
 #include "softmmu/run/run.h"
@@ -303,9 +304,7 @@ static void host_log_made(Cpu *c, uint64_t rip, const uint8_t *code, unsigned si
 
     const Tcg *tcg = (const Tcg *)vcpu_of(c)->accel;
 
-    if (tcg->perf_map) {
-        fprintf(tcg->perf_map, "%" PRIxPTR " %x guest-%" PRIx64 "\n", (uintptr_t)code, size, rip);
-    }
+    perf_code(tcg, rip, code, size);
     if (!log_on(LOG_OUT_ASM)) {
         return;
     }

@@ -8,12 +8,14 @@
 
 enum { WINDOW_AS_SAID, WINDOW_ALWAYS };
 
+typedef struct JitDump JitDump; /* perf.c */
+
 typedef struct Tcg {
     Accel accel;
     int64_t clock_offset; /* kvmclock less guest time: of the engine before */
     uint64_t tb_size;
     uint32_t thread;
-    bool one_insn, interpreter, perfmap;
+    bool one_insn, interpreter, perfmap, jitdump;
     uint32_t lockstep, stir, gap;
     OnOffAuto window;
     uint32_t window_test; /* WINDOW_ */
@@ -23,6 +25,7 @@ typedef struct Tcg {
     bool unstopped;               /* code is marked without stopping the world: wrong, for a test */
     CodeCache *code;              /* NULL: interpreted for ever */
     FILE *perf_map;               /* NULL: none */
+    JitDump *jit_dump;            /* NULL: none */
 } Tcg;
 
 /* What the run-time library calls. Cpu.vcpu must point to its Vcpu. The second also tells

@@ -6,6 +6,7 @@
  */
 #include "accel/tcg/host.h"
 #include "accel/tcg/lockstep.h"
+#include "accel/tcg/perf.h"
 #include "accel/tcg/vdso.h"
 #include "accel/tcg/window.h"
 #include "softmmu/run/board.h"
@@ -46,19 +47,6 @@ static bool tcg_usable(const Accel *a, Error **why_not)
 
 enum { THREAD_MULTI, THREAD_SINGLE };
 
-/* perf finds the names of code without a file there. */
-static bool perf_map_open(Tcg *t, Error **err)
-{
-    g_autofree char *path = g_strdup_printf("/tmp/perf-%d.map", (int)getpid());
-
-    t->perf_map = fopen(path, "we");
-    if (!t->perf_map) {
-        return error_errno(err, errno, "cannot write %s for perfmap", path);
-    }
-    setvbuf(t->perf_map, NULL, _IOLBF, 0);
-    return true;
-}
-
 /* Without what it needs of the host the guest still runs, slowly. */
 static bool code_start(Tcg *t, Error **err)
 {
@@ -92,7 +80,7 @@ static bool tcg_start(Accel *a, Error **err)
     if (log_on(LOG_OP)) {
         log_printf("op: this translator has no intermediate form; see in_asm and out_asm\n");
     }
-    if (t->perfmap && !perf_map_open(t, err)) {
+    if (!perf_open(t, err)) {
         return false;
     }
     if (!t->interpreter && !code_start(t, err)) {
@@ -110,9 +98,7 @@ static void tcg_finalize(Object *obj)
     Tcg *t = (Tcg *)obj;
 
     code_cache_free(t->code);
-    if (t->perf_map) {
-        fclose(t->perf_map);
-    }
+    perf_close(t);
 }
 
 static void map_changed(MemListener *l)
@@ -214,7 +200,8 @@ static const RtHost *host_of_now(const Tcg *t)
     if (log_on(LOG_EXEC)) {
         return &tcg_host_exec;
     }
-    return t->perf_map || log_on(LOG_INT | LOG_IN_ASM | LOG_OUT_ASM) ? &tcg_host_logs : &tcg_host;
+    return perf_wanted(t) || log_on(LOG_INT | LOG_IN_ASM | LOG_OUT_ASM) ? &tcg_host_logs
+                                                                        : &tcg_host;
 }
 
 static void window_begin(TcgCpu *t, Tcg *tcg)
@@ -562,6 +549,7 @@ static const Prop tcg_props[] = {
             "compare what the window maps with the guest's page tables, and end at a difference"),
     PROP(Tcg, interpreter, false, "interpret for ever, translate nothing"),
     PROP(Tcg, perfmap, false, "write /tmp/perf-PID.map, for perf to name translated code"),
+    PROP(Tcg, jitdump, false, "write ./jit-PID.dump, for perf to know translated code"),
     PROP_END,
 };
 

@@ -127,6 +127,7 @@ void machine_pause(Machine *m, MachineState why)
     vcpus_out(m);
     if (m->run->state == MACHINE_RUNNING || m->run->state == MACHINE_SUSPENDED ||
         why == MACHINE_SHUTDOWN) {
+        m->run->asleep = m->run->state == MACHINE_SUSPENDED;
         clock_pause(m->clock[CLOCK_GUEST]);
         set_state(m, why);
     }
@@ -149,7 +150,7 @@ bool machine_resume(Machine *m, Error **err)
         if (!m->run->time_held) {
             clock_resume(m->clock[CLOCK_GUEST]);
         }
-        set_state(m, MACHINE_RUNNING);
+        set_state(m, m->run->asleep ? MACHINE_SUSPENDED : MACHINE_RUNNING);
         for (int i = 0; i < 3; i++) {
             clock_kick(m, i);
         }
@@ -240,6 +241,7 @@ static void reset(Machine *m, ResetKind kind)
     lock_take(&m->lock);
     machine_reset(m, kind);
     lock_drop(&m->lock);
+    m->run->asleep = false;
     if (m->run->state == MACHINE_SUSPENDED) {
         set_state(m, MACHINE_RUNNING);
     } else if (m->run->state >= MACHINE_SHUTDOWN) {

@@ -33,6 +33,7 @@ typedef struct Run {
     _Atomic int status; /* exit status of the process */
     _Atomic bool looping;
     bool ended;
+    bool asleep;    /* it was in S3 when it was paused: resuming leads back there */
     bool time_held; /* resuming leaves the guest's clock alone */
     GThread *thread; /* the loop's, while it loops */
     MachineHook *hooks;

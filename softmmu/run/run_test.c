@@ -108,6 +108,29 @@ TEST("run: S3 stops the machine until something wakes it, by a reset of its own 
     check(e->heard[MACHINE_SUSPENDING] + e->heard[MACHINE_WAS_RESET] + e->heard[MACHINE_WAKING], 3);
 }
 
+TEST("run: a machine that is paused in S3 sleeps on when it is resumed, unless it was reset")
+{
+    Machine *m = board_machine(board_new());
+
+    running(m);
+    machine_request_suspend(m);
+    machine_poll(m);
+    machine_pause(m, MACHINE_PAUSED);
+    check(machine_state(m), MACHINE_PAUSED);
+    running(m);
+    check(machine_state(m), MACHINE_SUSPENDED);
+    machine_request_wakeup(m);
+    machine_poll(m);
+    check(machine_state(m), MACHINE_RUNNING);
+    machine_request_suspend(m);
+    machine_poll(m);
+    machine_pause(m, MACHINE_PAUSED);
+    machine_request_reset(m, RESET_POWER);
+    machine_poll(m);
+    running(m);
+    check(machine_state(m), MACHINE_RUNNING);
+}
+
 static void end(Object *obj, unsigned n)
 {
     Ear *e = CAST(Ear, obj);

@@ -98,6 +98,20 @@ def test_escape():
     assert t.ends() == 0
 
 
+def test_monitor_on_terminal():
+    """-nographic with a serial port elsewhere gives the terminal to the monitor; Ctrl-C ends, in words"""
+    t = Terminal(*BARE, "-nographic", "-serial", "null")
+    assert t.shows("(qemu) ")
+    t.keys(b"\x03")
+    assert t.shows("ending on signal 2")
+    assert t.ends() == 0
+    for more in [["-monitor", "none"], ["-nodefaults"], ["-serial", "stdio"]]:
+        t = Terminal(*BARE, "-nographic", "-serial", "null", *more)
+        os.kill(t.pid, signal.SIGTERM)
+        assert t.shows("ending on signal 15") and "(qemu)" not in t.text, more
+        assert t.ends() == 0
+
+
 def test_signals():
     """SIGTERM, SIGINT and SIGHUP give the terminal back"""
     for number in [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]:
