@@ -106,10 +106,12 @@ def test_monitor_on_terminal():
     assert t.shows("ending on signal 2")
     assert t.ends() == 0
     for more in [["-monitor", "none"], ["-nodefaults"], ["-serial", "stdio"]]:
-        t = Terminal(*BARE, "-nographic", "-serial", "null", *more)
-        os.kill(t.pid, signal.SIGTERM)
-        assert t.shows("ending on signal 15") and "(qemu)" not in t.text, more
-        assert t.ends() == 0
+        with tempfile.TemporaryDirectory() as folder:
+            t = Terminal(*BARE, "-nographic", "-serial", "null", *more, "-pidfile", folder + "/pid")
+            assert until(lambda: os.path.exists(folder + "/pid"))
+            os.kill(t.pid, signal.SIGTERM)
+            assert t.shows("ending on signal 15") and "(qemu)" not in t.text, more
+            assert t.ends() == 0
 
 
 def test_signals():

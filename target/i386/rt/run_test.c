@@ -323,3 +323,26 @@ TEST("run: a near branch to where no address is canonical faults itself, and cha
     beyond(call_beyond, call_beyond_end);
     beyond(je_beyond, je_beyond_end);
 }
+
+GUEST(calls64, ".code64\n mov $9, %ecx\n 1: push $5\n mov -8(%rsp), %rdx\n call 2f\n pop %rax\n "
+               "dec %ecx\n jnz 1b\n"
+               " hlt\n .fill 4096, 1, 0x90\n 2: ret");
+GUEST(calls32, ".code32\n mov $9, %ecx\n 1: push $5\n mov -4(%esp), %edx\n call 2f\n pop %eax\n "
+               "dec %ecx\n jnz 1b\n"
+               " hlt\n .fill 4096, 1, 0x90\n 2: ret");
+
+static void calls(CodeSize code, const uint8_t *from, const uint8_t *end)
+{
+    BareCpu *b = bare_run_code(code, from, end, NULL);
+
+    check(bare_fault(b), -1);
+    check(b->c->s.gpr[R_SP], BARE_STACK);
+    check(b->c->s.gpr[R_AX], 5);
+    bare_free(b);
+}
+
+TEST("run: calls to another page, behind a push, come back")
+{
+    calls(CODE_64, calls64, calls64_end);
+    calls(CODE_32, calls32, calls32_end);
+}

@@ -324,6 +324,7 @@ static void emit_call_relative(Unit *u, const Insn *i, int32_t to)
         return;
     }
     flags_settle(u, true);
+    linear_lost(u);
     emit_target(u, to, SCRATCH_A);
     emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
     emit_jump_keep(u);
