@@ -22,7 +22,7 @@
 #include "util/map.h"
 #include "util/trace.h"
 
-enum { BLOCK_ARENA = 4 << 20, TRANSLATE_AFTER = 8 };
+enum { BLOCK_ARENA = 16 << 20, TRANSLATE_AFTER = 8 };
 enum { MB = 1 << 20, CODE_MB = 64, CODE_MB_MOST = 1024 };
 
 typedef struct TcgCpu { /* hangs at Vcpu.engine */
