@@ -239,13 +239,21 @@ static Stack long_stack(Cpu *c, const Gate *g, unsigned cpl)
 static void deliver_long(Cpu *c, uint8_t vector, EventKind kind, bool has_error, uint32_t error,
                          uint64_t next)
 {
-    Gate g = gate_read(c, vector, kind);
+    bool soft = kind == EVENT_INT_N || kind == EVENT_INT3;
     uint64_t flags = flags_image(c, vector, kind);
+    Gate g;
     Descriptor d;
-    unsigned cpl = target_check(c, &g, &d);
-    X86Segment cs = segment_from(c, g.selector, &d);
-    Stack k = long_stack(c, &g, cpl);
+    X86Segment cs;
+    Stack k;
+    unsigned cpl;
 
+    if (deliver_usual(c, vector, soft, flags, has_error ? &error : NULL, next)) {
+        return;
+    }
+    g = gate_read(c, vector, kind);
+    cpl = target_check(c, &g, &d);
+    cs = segment_from(c, g.selector, &d);
+    k = long_stack(c, &g, cpl);
     rip_check(c, &cs, g.offset);
     stack_push(c, &k, c->s.seg[SEG_SS].selector, 8);
     stack_push(c, &k, c->s.gpr[R_SP], 8);

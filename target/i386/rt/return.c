@@ -319,7 +319,9 @@ static void iret_task(Cpu *c)
 
 static void run_iret(Cpu *c, const Insn *i)
 {
-    if (v86_mode(c)) {
+    if (i->opsize == 8 && iret_usual(c)) {
+        /* done */
+    } else if (v86_mode(c)) {
         iret_v86(c, i->opsize);
     } else if (real_mode(c)) {
         iret_real(c, i->opsize);

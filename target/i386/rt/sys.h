@@ -165,6 +165,12 @@ bool v86_redirected(Cpu *c, uint8_t vector);
 /* Deliver as in real mode, through the table at base (0 in V86 mode). */
 void deliver_real(Cpu *c, uint8_t vector, uint64_t table, uint64_t next);
 
+/* fast.c: the usual case; false: it is another, and nothing has happened. soft: INT n; error: its
+ * code, or NULL. May raise what the TSS is found to lack. */
+bool iret_usual(Cpu *c);
+bool deliver_usual(Cpu *c, uint8_t vector, bool soft, uint64_t flags, const uint32_t *error,
+                   uint64_t next);
+
 /* What was wrong, in words, into c->why. */
 void why_write(Cpu *c);
 

@@ -79,19 +79,31 @@ uint32_t trans_fill(Cpu *c, uint64_t linear, uint32_t info)
 
 /* ---- going on ---- */
 
+/* The code there begins at once, so the instruction that RF is about is as good as begun, unless
+ * breakpoints ask for it. */
+static bool only_rf(const Cpu *c)
+{
+    return c->s.rflags & FLAG_RF && !(c->mode & MODE_STEP) && !c->s.sti_shadow && !c->s.ss_shadow;
+}
+
 const void *trans_next(Cpu *c)
 {
     unsigned slot = jump_slot(c->next_rip);
+    uint64_t rf = only_rf(c) ? FLAG_RF : 0;
     const JumpTable *t;
 
     c->s.rip = c->code_size == CODE_64 ? c->next_rip : (uint32_t)c->next_rip;
-    if (c->view == VIEW_SLOW || alone(c) || c->code_generation != c->code->generation ||
-        (c->block_break ? !rt_ordinary(c) : !c->go)) {
+    if (c->view == VIEW_SLOW || alone(c) || c->code_generation != c->code->generation) {
         return NULL;
     }
     jump_check(c);
     t = &c->jumps[c->view];
     if (t->word[slot] + c->code_tag + c->s.rip) {
+        return NULL;
+    }
+    c->s.rflags &= ~rf;
+    if (c->block_break ? !rt_ordinary(c) : !c->go) {
+        c->s.rflags |= rf;
         return NULL;
     }
     return (const void *)t->word[slot + 1];
