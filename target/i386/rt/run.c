@@ -118,6 +118,14 @@ static bool wants_step(const Cpu *c)
     return c->mode & MODE_STEP || c->s.rflags & FLAG_RF || c->s.sti_shadow || c->s.ss_shadow;
 }
 
+/* RF alone, and no breakpoint that it holds back: it ends where the instruction begins, and that is
+ * next. */
+static bool only_rf(const Cpu *c)
+{
+    return c->s.rflags & FLAG_RF && !(c->mode & MODE_STEP) && !c->s.sti_shadow && !c->s.ss_shadow &&
+           c->code && !c->host->lockstep && !c->host->log_exec;
+}
+
 /* Debug traps of the instruction before; held back behind MOV SS. */
 static void traps_check(Cpu *c)
 {
@@ -166,7 +174,9 @@ static bool look_around(Cpu *c, RtExit *exit)
         *exit = RT_KICK;
         return true;
     }
-    if (wants_step(c)) {
+    if (only_rf(c)) {
+        c->s.rflags &= ~(uint64_t)FLAG_RF;
+    } else if (wants_step(c)) {
         step(c);
         stepped(c);
     }
@@ -276,7 +286,8 @@ static RtExit loop_translated(Cpu *c)
         if (unlikely(c->stir)) {
             stir(c);
         }
-        if (unlikely(c->block_break)) {
+        if (unlikely(c->block_break) &&
+            then == THEN_LINK) { /* from code of another mode, perhaps */
             then = THEN_NOTHING;
         }
         if (!goes_on(c, &exit)) {

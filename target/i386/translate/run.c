@@ -61,18 +61,15 @@ void jump_flush(Cpu *c, bool global_too)
     }
 }
 
-/* Forget rips of some words of `used` whose upper bits, from `shift` up, are those of an address.
+/* Forget the rips of a word of `used` whose upper bits, from `shift` up, are those of an address.
  */
-static void words_forget(JumpTable *t, unsigned first, unsigned count, uint64_t linear,
-                         unsigned shift)
+static void word_forget(JumpTable *t, unsigned w, uint64_t linear, unsigned shift)
 {
-    for (unsigned w = first; w < first + count; w++) {
-        for (uint64_t bits = t->used[w]; bits; bits &= bits - 1) {
-            unsigned slot = w * 64 + __builtin_ctzll(bits);
+    for (uint64_t bits = t->used[w]; bits; bits &= bits - 1) {
+        unsigned slot = w * 64 + __builtin_ctzll(bits);
 
-            if (!((linear ^ -t->word[slot]) >> shift)) {
-                slot_clear(t, slot);
-            }
+        if (!((linear ^ -t->word[slot]) >> shift)) {
+            slot_clear(t, slot);
         }
     }
 }
@@ -80,8 +77,11 @@ static void words_forget(JumpTable *t, unsigned first, unsigned count, uint64_t 
 /* The rips of a page have neighbouring slots. */
 static void table_forget(JumpTable *t, uint64_t linear)
 {
-    words_forget(t, jump_slot(linear & -(uint64_t)GUEST_PAGE) / 64, (GUEST_PAGE >> JUMP_SHIFT) / 64,
-                 linear, 12);
+    unsigned first = jump_slot(linear & -(uint64_t)GUEST_PAGE) / 64;
+
+    for (unsigned w = first; w < first + (GUEST_PAGE >> JUMP_SHIFT) / 64; w++) {
+        word_forget(t, w, linear, 12);
+    }
 }
 
 /* Was anything jumped to whose address is the same from bit `reach` up? */
@@ -103,7 +103,11 @@ static void table_forget_near(JumpTable *t, uint64_t linear, unsigned reach)
     if (reach < REACH_HUGE && !table_knows(t, linear, reach)) {
         return; /* nor does a unit end there that begins in the page before: both are noted */
     }
-    words_forget(t, 0, JUMP_SLOTS / 64, linear, reach);
+    for (unsigned n = 0; n < sizeof t->any / sizeof t->any[0]; n++) {
+        for (uint64_t words = t->any[n]; words; words &= words - 1) {
+            word_forget(t, n * 64 + __builtin_ctzll(words), linear, reach);
+        }
+    }
     table_forget(t, (linear & -(1ull << reach)) - GUEST_PAGE);
 }
 
