@@ -431,6 +431,7 @@ bool strip_inside(Unit *u, const Insn *i)
     if (n > u->loop.last) {
         return false;
     }
+    u->strip.no_fpu |= (uint64_t)!u->fpu_known << n;
     if (u->strip.now) {
         u->strip.branch[u->now] = jcc32(&u->e, i->cc);
         u->strip.to[u->now] = n;
@@ -450,6 +451,7 @@ void strip_meet(Unit *u)
         recipe_run(u, u->recipe);
         u->garbage = false;
     }
+    u->fpu_known &= !(u->strip.no_fpu >> u->now & 1);
     u->recipe = -1;
     u->frame_at = NULL;
     if (u->strip.now) {

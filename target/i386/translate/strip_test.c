@@ -54,6 +54,10 @@ GUEST(advances, ".code64\n 1: movzbl (%rsi), %eax\n inc %rsi\n test $5, %al\n jz
                 " 2: dec %rcx\n jne 1b\n pushf\n hlt");
 GUEST(x87_skips, ".code64\n fninit\n 1: fldl (%rsi)\n testb $9, (%rsi)\n jz 2f\n fadd %st(0)\n fstl 8(%rdi)\n"
                  " 2: fstpl (%rdi)\n add $8, %rsi\n add $16, %rdi\n dec %rcx\n jne 1b\n fnstenv 0x30000\n pushf\n hlt");
+GUEST(saves, ".code64\n fninit\n 1: testb $0x30, (%rsi)\n jnz 2f\n fnstenv (%rdi)\n 2: add $8, %rsi\n dec %rcx\n"
+             " jne 1b\n pushf\n hlt");
+GUEST(leaves, ".code64\n fninit\n 1: fldl (%rsi)\n fldl 8(%rsi)\n faddp\n fstp %st(0)\n dec %rcx\n jz 2f\n jmp 1b\n"
+              " .org leaves + 0x1000\n 2: fnstenv (%rdi)\n pushf\n hlt");
 GUEST(tables, ".code64\n lea 0x1234(%rsi), %r9\n mov $-1, %edx\n 1: mov %edx, %r8d\n xor (%rsi), %dl\n movzbl %dl, %ebx\n"
               " shr $8, %r8d\n mov (%rdi,%rbx,4), %edx\n xor %r8d, %edx\n mov (%rsi), %eax\n and $0xff, %eax\n"
               " addb $3, 0x1800(%rdi,%rax)\n add -8(%r9,%rax,8), %r10\n inc %rsi\n sub $1, %rcx\n jne 1b\n pushf\n hlt");
@@ -245,6 +249,16 @@ TEST("strips: branches to the loop's inside")
         RUN(advances, .from = FROM + n * 0x123, .to = TO, .rounds = 9000);
         RUN(x87_skips, .from = FROM + n * 0x77, .to = TO, .rounds = 1000 + n);
     }
+}
+
+TEST("strips: an instruction on the way that ends the unit, in front of where a branch leads")
+{
+    RUN(saves, .from = FROM, .to = TO, .rounds = 3000, .vain = true);
+}
+
+TEST("x87: its pointers stay where a branch to another page is done for the first time")
+{
+    RUN(leaves, .from = FROM, .to = TO, .rounds = 100, .vain = true);
 }
 
 TEST("strips: tables that are looked up by a byte, in one page and in two")

@@ -174,7 +174,7 @@ static void emit_cold(Unit *u, const Cold *cold)
     Emit *e = &u->e;
     const CodeCache *cache = u->cache;
 
-    if (cold->kind == COLD_ALONE && cold->recipe < 0) {
+    if (cold->kind == COLD_ALONE && cold->recipe < 0 && u->alone_at[cold->at]) {
         fill32(e, cold->hole, u->alone_at[cold->at]);
         return;
     }
@@ -191,7 +191,12 @@ static void emit_cold(Unit *u, const Cold *cold)
     }
     switch (cold->kind) {
     case COLD_ALONE:
-        jmp_to(e, u->alone_at[cold->at]);
+        if (u->alone_at[cold->at]) {
+            jmp_to(e, u->alone_at[cold->at]);
+            return;
+        }
+        mov_imm(e, SCRATCH_C, u->insn[cold->at].at); /* the unit ends in front of it */
+        emit_jmp_routine(u, cache->leave_rip);
         return;
     case COLD_FILL:
         if (cold->linear != SCRATCH_A) {
@@ -377,6 +382,7 @@ static void emit_region_alone(Unit *u, const Region *r)
 static void emit_alone(Unit *u)
 {
     u->alone = true;
+    __builtin_memset(u->alone_at, 0, sizeof u->alone_at);
     for (unsigned n = 0; n < u->regions; n++) {
         emit_region_alone(u, &u->region[n]);
     }
@@ -463,6 +469,7 @@ void unit_emit(Unit *u)
     }
     emit_alone(u);
     strip_emit(u);
+    u->x87 = (X87Last){-1, -1}; /* each piece has its own */
     for (unsigned n = 0; n < u->colds && !u->e.full; n++) {
         Cold cold = u->cold[n];
 

@@ -174,6 +174,7 @@ typedef struct Strip {
     bool lost_b, lost_a;     /* they cannot be: something else wanted them */
     Hole branch[LOOP_MAX];   /* from an instruction to ... */
     uint8_t to[LOOP_MAX];    /* ... the inside; 0: none    */
+    uint64_t no_fpu;         /* instructions to which one leads from where the FPU is not known */
 } Strip;
 
 typedef struct Unit {
@@ -241,7 +242,7 @@ typedef struct Unit {
     Access access[UNIT_MAX * 2];
     uint16_t first_access[UNIT_MAX + 1]; /* of an instruction */
     Region region[REGIONS];
-    uint8_t *alone_at[UNIT_MAX]; /* instructions, in the version without shares */
+    uint8_t *alone_at[UNIT_MAX]; /* instructions, in the version without shares; NULL: not there */
 } Unit;
 
 /* What follows the unit's page now: asked for when it matters. */
