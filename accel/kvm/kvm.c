@@ -127,16 +127,21 @@ static bool enable_irqchip(Kvm *k, Error **err)
            error_errno(err, errno, "the kernel's interrupt controllers cannot be split");
 }
 
-static void place_pages(Kvm *k)
+/* Intel's processors want a page of tables and three of a TSS for real mode, before there is a
+ * vCPU; AMD's want nothing and say that all is well. */
+static bool place_pages(Kvm *k, Error **err)
 {
     uint64_t identity = identity_page;
 
-    if (kvm_check(k, KVM_CAP_SET_IDENTITY_MAP_ADDR)) {
-        ioctl(k->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);
+    if (kvm_check(k, KVM_CAP_SET_IDENTITY_MAP_ADDR) &&
+        ioctl(k->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0) {
+        return error_errno(err, errno, "KVM does not take its page at %#" PRIx64, identity_page);
     }
-    if (kvm_check(k, KVM_CAP_SET_TSS_ADDR)) {
-        ioctl(k->vm, KVM_SET_TSS_ADDR, (unsigned long)tss_pages);
+    if (kvm_check(k, KVM_CAP_SET_TSS_ADDR) &&
+        ioctl(k->vm, KVM_SET_TSS_ADDR, (unsigned long)tss_pages) < 0) {
+        return error_errno(err, errno, "KVM does not take its TSS at %#" PRIx64, tss_pages);
     }
+    return true;
 }
 
 static void look_around(Kvm *k)
@@ -160,10 +165,10 @@ static bool kvm_start(Accel *a, Error **err)
     }
     look_around(k);
     a->no_smm = !k->has_smm;
-    if (!kvm_read_lists(k, err) || !enable_ring(k, err) || !enable_irqchip(k, err)) {
+    if (!kvm_read_lists(k, err) || !enable_ring(k, err) || !enable_irqchip(k, err) ||
+        !place_pages(k, err)) {
         return false;
     }
-    place_pages(k);
     kvm_coalesce_start(k);
     kvm_slots_listen(k);
     return true;

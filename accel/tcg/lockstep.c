@@ -11,58 +11,16 @@
  * vCPUs they stand still meanwhile. Not compared: runs that reach devices, the LAPIC or SMM, whose
  * effects cannot be taken back; how units are linked (they are not, here); more than PAGES pages.
  */
-#include "accel/tcg/lockstep.h"
-
+#include "accel/tcg/lockstep_impl.h"
 #include "target/i386/decode/table.h"
-#include "target/i386/disas.h"
 #include "target/i386/rt/block.h"
-#include "target/i386/rt/fpu.h"
-#include "target/i386/rt/rt.h"
 #include "target/i386/rt/walk.h"
-#include "target/i386/translate/translate.h"
 
 #include <glib.h>
 #include <inttypes.h>
 #include <string.h>
 
-enum { PAGES = 96, TOLD = 64, SEEN_BITS = 18, SHARE = 64, DIFFERENCES = 20, STEPS = 1000000 };
-
-typedef enum { PHASE_OFF, PHASE_FIRST, PHASE_SECOND } Phase;
-
-typedef struct Copy {
-    PhysPage page;
-    bool changed; /* by the first run */
-    uint8_t before[GUEST_PAGE], after[GUEST_PAGE];
-} Copy;
-
-typedef struct End { /* how a run ended */
-    X86State s;
-    bool unwound, pending, has_error, block_break;
-    uint8_t vector;
-    uint32_t error, exit;
-    uint64_t cr2;
-    uint8_t *image;
-} End;
-
-struct Lockstep {
-    RtHost host; /* first: c->host leads here */
-    const RtHost *real;
-    Cpu *c;
-    Phase phase;
-    bool skip;
-    bool element;       /* one step of a repetition is running */
-    bool others;        /* there are other vCPUs: they stand still while this one is compared */
-    bool barred, plain; /* a device was wanted: all is taken back, the unit runs uncompared */
-    unsigned often, pages, told, told_at;
-    uint64_t random, compared, skipped, differ;
-    uint64_t unknown; /* flags that the manual leaves undefined, as things stand */
-    Copy copy[PAGES];
-    uint64_t tell[TOLD];
-    X86State before;
-    uint8_t *image_before;
-    End first;
-    uint32_t seen[1 << SEEN_BITS];
-};
+enum { STEPS = 1000000 };
 
 static Lockstep *of(Cpu *c)
 {
@@ -197,183 +155,6 @@ static void lock_ferr(Cpu *c)
 static void lock_smm_changed(Cpu *c)
 {
     effect(c)->smm_changed(c);
-}
-
-/* ---- saying what differs ---- */
-
-static void say(Lockstep *l, const char *what, uint64_t at, uint64_t translated,
-                uint64_t interpreted)
-{
-    g_printerr("   %s %#" PRIx64 ": translated %#" PRIx64 ", interpreted %#" PRIx64 "\n", what, at,
-               translated, interpreted);
-}
-
-static void say_code(Lockstep *l, const Trans *t)
-{
-    PhysPage p;
-    unsigned at = t->phys % GUEST_PAGE;
-
-    l->real->page(l->c, t->phys & -(uint64_t)GUEST_PAGE, &p);
-    for (unsigned n = 0; p.host && n < t->insns && at < GUEST_PAGE; n++) {
-        Insn i;
-        g_autofree char *text = disassemble(l->c->code_size, p.host + at, GUEST_PAGE - at,
-                                            l->before.rip + at - t->phys % GUEST_PAGE);
-
-        if (decode(l->c->code_size, p.host + at, GUEST_PAGE - at, &i) != DECODE_OK) {
-            break;
-        }
-        g_printerr("   %s\n", text);
-        at += i.len;
-    }
-}
-
-static void differs(Lockstep *l, const Trans *t, const char *how)
-{
-    if (l->differ++ < DIFFERENCES) {
-        g_printerr("lockstep differs: %s; unit at %#" PRIx64 " (physical %#" PRIx64
-                   "), mode %#x, left by %u%s\n",
-                   how, l->before.rip, t->phys, t->key.mode, l->first.exit,
-                   l->first.unwound ? ", unwound" : "");
-        say_code(l, t);
-    }
-}
-
-/* ---- comparing ---- */
-
-/* A unit that has run STI runs the next instruction, too, or leaves it to run_one(): the shadow is
- * not told. */
-static bool arrived(Lockstep *l)
-{
-    X86State *s = &l->first.s;
-    uint64_t kept = s->rflags;
-    bool same, shadow = s->sti_shadow;
-
-    s->rflags = (kept & ~l->unknown) | (l->c->s.rflags & l->unknown);
-    s->sti_shadow |= l->c->s.sti_shadow;
-    same = !memcmp(s, &l->c->s, offsetof(X86State, fpu));
-    s->rflags = kept;
-    s->sti_shadow = shadow;
-    return same;
-}
-
-static void compare_state(Lockstep *l, const Trans *t)
-{
-    const X86State *a = &l->first.s, *b = &l->c->s;
-
-    if (arrived(l)) {
-        return;
-    }
-    differs(l, t, "state");
-    for (unsigned n = 0; n < 16; n++) {
-        if (a->gpr[n] != b->gpr[n]) {
-            say(l, "gpr", n, a->gpr[n], b->gpr[n]);
-        }
-    }
-    if (a->rip != b->rip) {
-        say(l, "rip", 0, a->rip, b->rip);
-    }
-    if (a->rflags != b->rflags) {
-        say(l, "rflags", 0, a->rflags, b->rflags);
-    }
-    for (unsigned n = 0; n < offsetof(X86State, fpu); n++) {
-        if (((const uint8_t *)a)[n] != ((const uint8_t *)b)[n]) {
-            say(l, "state's byte", n, ((const uint8_t *)a)[n], ((const uint8_t *)b)[n]);
-            break;
-        }
-    }
-}
-
-/* Components that are as INIT leaves them, or that nobody wrote: one thing. */
-static void normalize(const FpuHost *f, uint8_t *image)
-{
-    uint64_t present = ~0ull;
-
-    memset(image + FX_FOP, 0, 2);
-    memset(image + FX_FIP, 0, 16); /* of our own code */
-    if (f->save_mask) {
-        memcpy(&present, image + XSAVE_BV, 8);
-        memset(image + XSAVE_BV, 0, 8);
-    }
-    if (!(present & XSTATE_X87)) {
-        memset(image, 0, 24);
-        memset(image + FX_ST, 0, 128);
-        image[0] = 0x7f;
-        image[1] = 3;
-    }
-    if (!(present & XSTATE_SSE)) {
-        memset(image + FX_XMM, 0, 256);
-    }
-    if (f->save_mask & XSTATE_AVX && !(present & XSTATE_AVX)) {
-        memset(image + f->offset[2], 0, 256);
-    }
-}
-
-static void compare_fpu(Lockstep *l, const Trans *t)
-{
-    const FpuHost *f = l->c->fpu;
-    unsigned bytes = f->save_mask & XSTATE_AVX ? f->offset[2] + 256 : FX_BYTES;
-    g_autofree uint8_t *a = g_memdup2(l->first.image, f->image_bytes);
-    g_autofree uint8_t *b = g_memdup2(f->image, f->image_bytes);
-
-    normalize(f, a);
-    normalize(f, b);
-    for (unsigned n = 0; n < bytes && memcmp(a, b, bytes); n++) {
-        if (a[n] != b[n]) {
-            differs(l, t, "FPU");
-            say(l, "byte", n, a[n], b[n]);
-            return;
-        }
-    }
-}
-
-/* The translated check of an instruction that is then left to the interpreter marks the page as
- * accessed, and dirty if it was to be written, in page-table entries. */
-static bool only_marked(const Lockstep *l, unsigned at, uint8_t translated, uint8_t interpreted)
-{
-    enum { MARKS = 0x60 };
-    bool left = l->first.exit == TRANS_ONE || l->first.exit == TRANS_INDIRECT;
-
-    return left && at % 4 == 0 && !((translated ^ interpreted) & ~MARKS) &&
-           !(interpreted & ~translated);
-}
-
-static void compare_pages(Lockstep *l, const Trans *t)
-{
-    for (unsigned n = 0; n < l->pages; n++) {
-        const Copy *p = &l->copy[n];
-        const uint8_t *wanted = p->changed ? p->after : p->before;
-
-        for (unsigned at = 0; at < GUEST_PAGE && memcmp(wanted, p->page.host, GUEST_PAGE); at++) {
-            if (wanted[at] != p->page.host[at] &&
-                !only_marked(l, at, wanted[at], p->page.host[at])) {
-                differs(l, t, "memory");
-                say(l, "physical", p->page.phys + at, wanted[at], p->page.host[at]);
-                return;
-            }
-        }
-    }
-}
-
-static void compare(Lockstep *l, const Trans *t, bool unwound)
-{
-    const End *a = &l->first;
-    const Cpu *c = l->c;
-
-    l->compared++;
-    if (a->unwound != unwound ||
-        (unwound &&
-         (a->pending != c->exc_pending ||
-          (a->pending && (a->vector != c->exc_vector || a->has_error != c->exc_has_error ||
-                          (a->has_error && a->error != c->exc_error) ||
-                          (a->vector == EXC_PF && a->cr2 != c->exc_cr2)))))) {
-        differs(l, t, "exception");
-        say(l, "vector", 0, a->unwound ? a->vector : ~0ull, unwound ? c->exc_vector : ~0ull);
-        say(l, "address", 0, a->cr2, c->exc_cr2);
-        say(l, "error", 0, a->error, c->exc_error);
-    }
-    compare_state(l, t);
-    compare_fpu(l, t);
-    compare_pages(l, t);
 }
 
 /* ---- running ---- */
@@ -527,7 +308,7 @@ static bool second(Lockstep *l)
     l->phase = PHASE_SECOND;
     l->unknown = 0;
     for (unsigned steps = 0; steps < STEPS; steps++) {
-        if (!a->unwound && c->s.rip == a->s.rip && arrived(l)) {
+        if (!a->unwound && c->s.rip == a->s.rip && lockstep_arrived(l)) {
             break;
         }
         if (steps && astray(l)) {
@@ -555,9 +336,9 @@ static bool compare_runs(Lockstep *l, RunOf *r)
         unwound = second(l);
         gate_out(c);
         if (l->barred) {
-            differs(l, r->t, "devices");
+            lockstep_differs(l, r->t, "devices");
         } else if (!l->skip) {
-            compare(l, r->t, unwound);
+            lockstep_compare(l, r->t, unwound);
         }
         c->block_break |= l->first.block_break;
         c->next_rip = c->s.rip;
