@@ -8,6 +8,7 @@
         .equ    LAPIC, 0xfee00000
         .equ    HPET, 0xfed00000
         .equ    VECTOR, 0x40
+        .include "rom.inc"
         .equ    BASE, 0xf0000           /* where the ROM's last 64 KB are seen below 1 MB */
 
         .text
@@ -148,12 +149,7 @@ handler:
         movl    $0, LAPIC + 0xb0
         iret
 
-        .balign 8
-gdt:    .quad   0
-        .quad   0x00cf9b000000ffff
-        .quad   0x00cf93000000ffff
-gdt_at: .word   23
-        .long   BASE + gdt
+        FLAT_GDT
 idt_at: .word   8 * 256 - 1
         .long   idt
 
@@ -184,8 +180,4 @@ flat:   movw    $16, %ax
         movl    $BASE + start, %eax
         jmp     *%eax
 
-        .code16
-        .org    0xfff0
-        ljmp    $0xf000, $enter
-        .org    0xffff
-        .byte   0
+        RESET_VECTOR enter

@@ -17,6 +17,7 @@ import tempfile
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, 'tests/guest'))
 import nested  # pylint: disable=wrong-import-position
+import rom  # pylint: disable=wrong-import-position
 
 QEMU_FILES = ['kvmvapic.bin', 'linuxboot_dma.bin', 'linuxboot.bin']
 ROM = ('-m 16 -bios /exits.rom -nodefaults -display none -chardev stdio,id=d -device '
@@ -26,19 +27,10 @@ LINUX = ('-cpu qemu64 -m 256 -nodefaults -nographic -serial stdio -kernel /guest
          '-append "console=ttyS0 quiet" -no-reboot')
 
 
-def build_rom(folder):
-    """The ROM, assembled."""
-    made = [os.path.join(folder, name) for name in ('exits.o', 'exits.elf', 'exits.rom')]
-    subprocess.run(['gcc', '-m32', '-c', '-o', made[0], os.path.join(TOP, 'bench/kvm_exits.S')], check=True)
-    subprocess.run(['ld', '-m', 'elf_i386', '-Ttext', '0', '-e', '0', '-o', made[1], made[0]], check=True)
-    subprocess.run(['objcopy', '-O', 'binary', '-j', '.text', made[1], made[2]], check=True)
-    return made[2]
-
-
 def files(folder):
     """What the outer guest needs besides: the ROM and QEMU with its libraries."""
     qemu = '/usr/bin/' + nested.QEMU
-    extra = [(build_rom(folder), '/exits.rom'), (qemu, '/bin/qemu')]
+    extra = [(rom.assemble(os.path.join(TOP, 'bench/kvm_exits.S'), folder), '/exits.rom'), (qemu, '/bin/qemu')]
     extra += [(path, path) for path in nested.libraries(qemu)]
     for name in QEMU_FILES:
         for where in ('/usr/share/qemu/', '/usr/share/seabios/'):

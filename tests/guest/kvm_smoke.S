@@ -4,6 +4,7 @@
  * code, after an interrupt, then in 32-bit code (where hosts that interpret know no INT). Ends by the
  * port of isa-debug-exit.
  */
+        .include "rom.inc"
         .equ    BASE, 0xf0000
 
         .text
@@ -98,15 +99,6 @@ flat:   movw    $16, %ax
 4:      hlt
         jmp     4b
 
-        .balign 8
-gdt:    .quad   0
-        .quad   0x00cf9b000000ffff
-        .quad   0x00cf93000000ffff
-gdt_at: .word   23
-        .long   BASE + gdt
+        FLAT_GDT
 
-        .code16
-        .org    0xfff0
-        ljmp    $0xf000, $start
-        .org    0xffff
-        .byte   0
+        RESET_VECTOR start

@@ -12,19 +12,11 @@ import subprocess
 import sys
 import tempfile
 
+import rom
 from guest import Guest, GuestError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WANTED = '!5050\nAB500500\n'
-
-
-def rom(folder):
-    """The program, assembled."""
-    made = [os.path.join(folder, name) for name in ('smoke.o', 'smoke.elf', 'smoke.rom')]
-    subprocess.run(['gcc', '-m32', '-c', '-o', made[0], os.path.join(HERE, 'kvm_smoke.S')], check=True)
-    subprocess.run(['ld', '-m', 'elf_i386', '-Ttext', '0', '-e', '0', '-o', made[1], made[0]], check=True)
-    subprocess.run(['objcopy', '-O', 'binary', '-j', '.text', made[1], made[2]], check=True)
-    return made[2]
 
 
 def output(binary, engine, path):
@@ -137,7 +129,7 @@ def main():
         engines = ['tcg']
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        path = rom(folder)
+        path = rom.assemble(os.path.join(HERE, 'kvm_smoke.S'), folder)
         for engine in engines:
             try:
                 text, status, errors = output(binary, engine, path)

@@ -476,15 +476,9 @@ static void copy(void *to, const void *from, unsigned size)
     __builtin_memcpy(to, from, size);
 }
 
-void mem_read_block(Cpu *c, uint64_t linear, void *to, unsigned size, AccessKind kind)
+/* A block in pieces, once all of it is known to be allowed. */
+static void block_in_pieces(Cpu *c, uint64_t linear, uint8_t *at, unsigned size, AccessKind kind)
 {
-    uint8_t *at = to;
-    const void *host = tlb_reads(table_for(c, kind), linear, size);
-
-    if (host && c->view != VIEW_SLOW) {
-        copy(to, host, size);
-        return;
-    }
     mem_probe(c, linear, size, kind);
     linear = form(c, linear, size, kind);
     accessed(c, linear, size, kind);
@@ -494,46 +488,39 @@ void mem_read_block(Cpu *c, uint64_t linear, void *to, unsigned size, AccessKind
 
         size -= left;
         linear = next_page(c, linear, kind);
-        while (left) {
-            unsigned n = piece(phys, left);
-            uint64_t value = phys_load(c, phys, n);
+        for (unsigned n; left; at += n, phys += n, left -= n) {
+            uint64_t value = 0;
 
-            copy(at, &value, n);
-            at += n;
-            phys += n;
-            left -= n;
+            n = piece(phys, left);
+            if (kind & ACCESS_WRITE) {
+                copy(&value, at, n);
+                phys_store(c, phys, value, n);
+            } else {
+                value = phys_load(c, phys, n);
+                copy(at, &value, n);
+            }
         }
+    }
+}
+
+void mem_read_block(Cpu *c, uint64_t linear, void *to, unsigned size, AccessKind kind)
+{
+    const void *host = tlb_reads(table_for(c, kind), linear, size);
+
+    if (host && c->view != VIEW_SLOW) {
+        copy(to, host, size);
+    } else {
+        block_in_pieces(c, linear, to, size, kind);
     }
 }
 
 void mem_write_block(Cpu *c, uint64_t linear, const void *from, unsigned size, AccessKind kind)
 {
-    const uint8_t *at = from;
     void *host = tlb_writes(table_for(c, kind), linear, size);
 
     if (host && c->view != VIEW_SLOW) {
         copy(host, from, size);
-        return;
-    }
-    kind |= ACCESS_WRITE;
-    mem_probe(c, linear, size, kind);
-    linear = form(c, linear, size, kind);
-    accessed(c, linear, size, kind);
-    while (size) {
-        unsigned left = bytes_in_page(linear, size);
-        uint64_t phys = mem_refill(c, linear, kind);
-
-        size -= left;
-        linear = next_page(c, linear, kind);
-        while (left) {
-            unsigned n = piece(phys, left);
-            uint64_t value = 0;
-
-            copy(&value, at, n);
-            phys_store(c, phys, value, n);
-            at += n;
-            phys += n;
-            left -= n;
-        }
+    } else {
+        block_in_pieces(c, linear, (uint8_t *)from, size, kind | ACCESS_WRITE);
     }
 }
