@@ -278,8 +278,8 @@ typedef struct Cpu {
     uint64_t df_mask, page_mask, many_mask;           /* constants: FLAG_DF ... string.c */
     uint64_t jump_mask, jump_rip, pushed; /* of the instruction that runs               */
     uint64_t share[SHARE_SLOTS];          /* addends of pages that accesses in work share         */
-    /* strip.c: where the strip ends, and where it has paid; a register; attempts in vain */
-    uint64_t strip_end, strip_paid, strip_save;
+    /* strip.c: where the strip ends, and minus where it began; a register; how much was in vain */
+    uint64_t strip_end, strip_began, strip_save;
     uint32_t strip_vain[STRIP_COUNTERS];
     uint32_t exit_site;       /* where the branch is that left, in the cache             */
     uint32_t translate_after; /* how often a block is interpreted first                  */

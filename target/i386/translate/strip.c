@@ -16,8 +16,8 @@ enum {
     STEP_MAX = 512,    /* bytes: what moves faster changes its page too often */
     ROUNDS_MIN = 4,    /* of a strip that is worth while */
     ROUNDS_MAX = 4096, /* for so long nobody looks who wants the CPU */
-    ROUNDS_PAY = 16,   /* as many pay for an attempt */
-    VAIN_MAX = 32,     /* attempts in a row that were not worth while: no more are made */
+    ROUNDS_PAY = 12,   /* so many pay for an attempt */
+    VAIN_MAX = 32,     /* attempts that were not paid for, before the loop is left as it is */
 };
 enum { PUSHF = 0x9c, POPF = 0x9d };
 
@@ -301,10 +301,10 @@ static void emit_end(Unit *u)
         put32(e, step);
         clock = guest_reg(u, p->clock, SCRATCH_C);
         lea_index(e, p->temp, p->temp, clock, 0, step, true);
-        lea_base(e, SCRATCH_A, clock, ROUNDS_PAY * step, true);
-        not_reg(e, SCRATCH_A); /* paid: with the clock, not negative; or, downwards, negative */
-        lea_base(e, SCRATCH_A, SCRATCH_A, step > 0, true);
-        store_gs(e, CPU_AT(strip_paid), SCRATCH_A);
+        mov_rr(e, SCRATCH_A, clock);
+        not_reg(e, SCRATCH_A);
+        lea_base(e, SCRATCH_A, SCRATCH_A, 1, true);
+        store_gs(e, CPU_AT(strip_began), SCRATCH_A);
         if (!overwrites(p)) {
             not_reg(e, p->temp);
             lea_base(e, p->temp, p->temp, 1, true);
@@ -322,12 +322,15 @@ static void emit_attempt(Unit *u)
     const Strip *p = &u->strip;
     Hole miss[SHARES * 3 + 1], enough, on;
     unsigned misses = 0;
+    int32_t price = ROUNDS_PAY * (p->clocked ? (int32_t)u->loop.step[p->clock] : 1);
+
+    price = price < 0 ? -price : price;
 
     flags_away(u);
     load_gs32(e, SCRATCH_C, counter_at(u));
-    lea_base(e, SCRATCH_C, SCRATCH_C, 1, false);
+    lea_base(e, SCRATCH_C, SCRATCH_C, price, false);
     store_gs32(e, counter_at(u), SCRATCH_C);
-    alu_imm(e, 7, SCRATCH_C, VAIN_MAX, false);
+    alu_imm(e, 7, SCRATCH_C, VAIN_MAX * price, false);
     enough = jcc32(e, CC_A);
     store_gs(e, CPU_AT(strip_save), p->temp);
     mov_imm(e, p->temp, ROUNDS_MAX - 1);
@@ -461,38 +464,43 @@ void strip_meet(Unit *u)
 
 /* ---- the loop ---- */
 
+/* How far the clock has come is taken from what the attempts were in vain. Leaves flags alone. */
+static void emit_credit(Unit *u)
+{
+    Emit *e = &u->e;
+    const Strip *p = &u->strip;
+    bool up = u->loop.step[p->clock] > 0;
+    Hole more;
+
+    if (!p->clocked) {
+        store_gs_imm(e, counter_at(u), 0, false);
+        return;
+    }
+    load_gs(e, SCRATCH_C, CPU_AT(strip_began));
+    lea_index(e, SCRATCH_C, SCRATCH_C, guest_reg(u, p->clock, SCRATCH_A), 0, 0, true);
+    if (up) {
+        not_reg(e, SCRATCH_C);
+    }
+    load_gs32(e, SCRATCH_A, counter_at(u));
+    lea_index(e, SCRATCH_C, SCRATCH_C, SCRATCH_A, 0, up, true);
+    store_gs32(e, counter_at(u), SCRATCH_C);
+    mov_imm(e, SCRATCH_A, 63);
+    shrx(e, SCRATCH_C, SCRATCH_C, SCRATCH_A);
+    more = jrcxz8(e);
+    store_gs_imm(e, counter_at(u), 0, false);
+    fill8(e, more);
+}
+
 /* Behind a strip's last round. */
 static void emit_ended(Unit *u)
 {
     const Strip *p = &u->strip;
 
-    store_gs_imm(&u->e, counter_at(u), 0, false);
+    emit_credit(u);
     if (overwrites(p)) {
         flags_back(u);
     }
     jmp_to(&u->e, p->back);
-}
-
-/* Out of the loop: have there been enough rounds? */
-static void emit_left(Unit *u)
-{
-    Emit *e = &u->e;
-    const Strip *p = &u->strip;
-    Hole done;
-
-    if (p->clocked) {
-        load_gs(e, SCRATCH_C, CPU_AT(strip_paid));
-        lea_index(e, SCRATCH_C, SCRATCH_C, guest_reg(u, p->clock, SCRATCH_A), 0, 0, true);
-        if (u->loop.step[p->clock] > 0) {
-            not_reg(e, SCRATCH_C);
-        }
-        mov_imm(e, SCRATCH_A, 63);
-        shrx(e, SCRATCH_C, SCRATCH_C, SCRATCH_A);
-        done = jrcxz8(e);
-        store_gs_imm(e, counter_at(u), 0, false);
-        fill8(e, done);
-    }
-    jmp_to(e, u->region[0].join);
 }
 
 /* Flags are the guest's. */
@@ -528,7 +536,8 @@ void strip_branch(Unit *u, const Insn *i)
     }
     emit_ended(u);
     fill32(e, left, e->at);
-    emit_left(u);
+    emit_credit(u);
+    jmp_to(e, u->region[0].join);
 }
 
 static void begin(Unit *u)
