@@ -193,9 +193,16 @@ void emit_leave_next(Unit *u)
 void emit_jcc(Unit *u, const Insn *i)
 {
     Emit *e = &u->e;
+    Inner *inner;
     int32_t at = unit_next(u) + (int32_t)i->imm;
 
     if (u->strip.wanted && strip_inside(u, i)) {
+        return;
+    }
+    inner = u->window ? window_inner(u) : NULL;
+    if (inner) {
+        place_branch(u, 2);
+        inner->hole = jcc32(e, i->cc);
         return;
     }
     if (u->strip.hole && u->now == u->loop.last) {

@@ -506,11 +506,25 @@ static void note_edge(Unit *u, const Knowledge *k)
 
 /* ---- the plan ---- */
 
+/* In the window, a branch to an instruction that follows stays in the unit. */
+static void note_inner(Unit *u, const Knowledge *k, Knowledge *known)
+{
+    const Insn *i = unit_now(u)->i;
+    int to = inside(u, unit_next(u) + (int64_t)(int32_t)i->imm);
+
+    if (u->window && !u->page2 && i->op == OP_JCC && to >= 0 && u->inners < INNERS) {
+        known[u->inners] = *k;
+        u->inner[u->inners++] = (Inner){.from = u->now, .to = to};
+    }
+}
+
 void share_plan(Unit *u)
 {
+    Knowledge known[INNERS];
     Knowledge k = {.values = VALUES, .code64 = u->code64};
 
     u->edges = (Edges){.steady = 0xffff};
+    u->inners = 0;
 
     forget_all(&k);
     u->accesses = 0;
@@ -518,7 +532,13 @@ void share_plan(Unit *u)
         const Insn *i = unit_now(u)->i;
 
         u->first_access[u->now] = u->accesses;
+        for (unsigned n = 0; n < u->inners; n++) {
+            if (u->inner[n].to == u->now) {
+                meet(&k, &known[n]);
+            }
+        }
         note_edge(u, &k);
+        note_inner(u, &k, known);
         if (add_accesses(u, &k, i)) {
             follow(&k, i);
         } else {

@@ -363,6 +363,7 @@ static void emit_region_alone(Unit *u, const Region *r)
     }
     for (u->now = r->first; u->now <= r->last && on && !u->e.full; u->now++) {
         strip_meet(u);
+        window_meet(u);
         u->alone_at[u->now] = u->now || !u->alone_top ? u->e.at : u->alone_top;
         u->frame_at = NULL;
         on = unit_emit_next(u);
@@ -408,10 +409,12 @@ static void emit_first(Unit *u)
             region_close(u);
         }
         strip_meet(u);
+        window_meet(u);
         u->before = state_now(u);
         on = unit_emit_next(u);
     }
     region_close(u);
+    window_inners_end(u);
     if (on && !u->e.full) {
         u->now = u->count - 1;
         x87_settle(u);

@@ -83,8 +83,15 @@ typedef struct Access {
 typedef struct Within {
     uint64_t key;
     int64_t near;
-    uint8_t slot, last; /* last: instruction that needs it */
+    uint8_t slot, made, last; /* made: instruction that looked; last: that needs it */
 } Within;
+
+/* A conditional branch to an instruction farther behind in the unit. */
+typedef struct Inner {
+    uint8_t from, to;
+    bool fpu_known;
+    uint8_t *hole; /* in the first version; NULL: it leaves the unit, or has come to its place */
+} Inner;
 
 /* How registers, n of them being the instruction set's, stand at the branches to the unit's top:
  * that they have at the top plus `step` (bit n of steady), or something else. */
@@ -124,7 +131,7 @@ typedef struct Place {
     uint8_t scale; /* 0 but where copy.c asks */
 } Place;
 
-enum { NO_INDEX = H_SP, LOOP_MAX = 48, WITHINS = 16 };
+enum { NO_INDEX = H_SP, LOOP_MAX = 48, WITHINS = 16, INNERS = 8 };
 enum { COLD_MAX = UNIT_MAX * 8, SHARES = SHARE_SLOTS, SHARE_RANGE = 255, REGIONS = UNIT_MAX / 2 };
 
 /* The unit's first instructions where they are a loop, and what one round of it does to registers,
@@ -234,6 +241,8 @@ typedef struct Unit {
     uint8_t *alone_top; /* of the second version, of a loop; NULL: none       */
     Edges edges;
     Within within[WITHINS];
+    unsigned inners;
+    Inner inner[INNERS];
 
     /* As many of these as the counts above say; at the beginning what is above is 0, not they. */
     UnitInsn insn[UNIT_MAX];
@@ -304,6 +313,11 @@ void strip_emit(Unit *u); /* behind the other versions */
 bool window_access(Unit *u, const Address *a, const Access *what, Place *p);
 /* Have the checks of a loop's values done in front of its top, where the unit is one. */
 void window_hoist(Unit *u);
+/* The branch in work, if it stays in the unit. */
+Inner *window_inner(Unit *u);
+/* In front of an instruction, in each version: do ways meet there? */
+void window_meet(Unit *u);
+void window_inners_end(Unit *u); /* branches to what the unit turned out not to have */
 /* In front of a branch to the unit's own top. */
 void window_loop(Unit *u);
 void window_addend(Unit *u, unsigned slot); /* to r11, if it is not there */

@@ -196,7 +196,7 @@ static const Within *look(Unit *u, const Address *a, const Access *what)
     region_extend(u, last);
     check_chunk(u, anchor_register(u, a, what), slot);
     w = place_for(u);
-    *w = (Within){what->chunk, what->near, slot, last};
+    *w = (Within){what->chunk, what->near, slot, u->now, last};
     return w;
 }
 
@@ -234,6 +234,100 @@ bool window_access(Unit *u, const Address *a, const Access *what, Place *p)
     *p = place(u, a, what);
     window_addend(u, slot);
     return true;
+}
+
+/* ---- branches inside ---- */
+
+static bool uses_fpu(const Unit *u, unsigned from, unsigned to)
+{
+    for (unsigned n = from; n < to; n++) {
+        if (insn_row(u->insn[n].i)->fpu != ROW_FPU_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Inner *window_inner(Unit *u)
+{
+    for (unsigned n = 0; n < u->inners && !u->alone; n++) {
+        Inner *inner = &u->inner[n];
+
+        if (inner->from == u->now && (u->fpu_known || !uses_fpu(u, u->now, inner->to))) {
+            inner->fpu_known = u->fpu_known;
+            return inner;
+        }
+    }
+    return NULL;
+}
+
+/* What was looked at behind the first branch is not known to who comes from there. */
+static void forget_since(Unit *u, unsigned from)
+{
+    unsigned kept = 0;
+
+    for (unsigned n = 0; n < u->withins; n++) {
+        if (u->within[n].made <= from) {
+            u->within[kept++] = u->within[n];
+        }
+    }
+    u->withins = kept;
+}
+
+static void fill_holes(Unit *u)
+{
+    for (unsigned n = 0; n < u->inners; n++) {
+        Inner *inner = &u->inner[n];
+
+        if (inner->to == u->now && inner->hole) {
+            fill32(&u->e, inner->hole, u->e.at);
+            u->fpu_known &= inner->fpu_known;
+            inner->hole = NULL;
+        }
+    }
+}
+
+/* The versions forget the same here, for who leaves the first for the second may have come by any
+ * of the ways. */
+void window_meet(Unit *u)
+{
+    unsigned from = UNIT_MAX;
+
+    for (unsigned n = 0; n < u->inners; n++) {
+        if (u->inner[n].to == u->now && u->inner[n].from < from) {
+            from = u->inner[n].from;
+        }
+    }
+    if (from == UNIT_MAX) {
+        return;
+    }
+    x87_settle(u);
+    if (u->garbage) {
+        recipe_run(u, u->recipe);
+        u->garbage = false;
+    }
+    u->recipe = -1;
+    u->frame_at = NULL;
+    linear_lost(u);
+    addend_lost(u);
+    if (!u->alone) {
+        forget_since(u, from);
+        fill_holes(u);
+    }
+}
+
+void window_inners_end(Unit *u)
+{
+    for (unsigned n = 0; n < u->inners; n++) {
+        const Inner *inner = &u->inner[n];
+
+        if (inner->hole) {
+            Cold *cold = cold_add(u, COLD_LINK, inner->hole, u->insn[inner->to].at);
+
+            cold->fpu_known = inner->fpu_known;
+            cold->x87 = (X87Last){-1, -1};
+        }
+    }
 }
 
 /* ---- loops ---- */
@@ -279,6 +373,11 @@ static bool touched(const Unit *u, const Access *a, int64_t step)
 {
     bool indexed = (a->key >> 16 & 0xffff) != VALUE_NONE;
 
+    for (unsigned n = 0; n < u->inners && step; n++) {
+        if (u->inner[n].from < a->insn && a->insn < u->inner[n].to) {
+            return false;
+        }
+    }
     return !step || (a->insn <= u->edges.first && (a->anchor == ANCHOR_SUM || !indexed));
 }
 
@@ -303,7 +402,7 @@ static void hoist(Unit *u, const Access *a)
         linear = SCRATCH_A;
     }
     check_chunk(u, linear, slot);
-    *place_for(u) = (Within){a->chunk, 0, slot, u->count - 1};
+    *place_for(u) = (Within){a->chunk, 0, slot, 0, u->count - 1};
     u->hoisted = true;
 }
 

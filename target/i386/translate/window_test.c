@@ -60,6 +60,11 @@ GUEST(indexes, ".code64\n xor %eax, %eax\n 1: mov (%rsi,%rax,4), %ebp\n movzbl (
 GUEST(strides, ".code64\n mov %rdx, %r12\n 1: mov (%rdi), %eax\n add %r12, %rdi\n add (%rsi), %eax\n dec %ecx\n je 2f\n"
                " mov %eax, 4(%rsi)\n jmp 1b\n 2: out %al, $0xf4\n 9: jmp 9b");
 GUEST(changes, ".code64\n 1: mov (%rdi), %eax\n xchg %rdi, %rdx\n add %rax, 8(%rdi)\n add $4, %rdi\n dec %ecx\n jne 1b\n out %al, $0xf4\n 9: jmp 9b");
+GUEST(skips, ".code64\n 1: mov (%rsi), %rax\n add $8, %rsi\n test $4, %al\n jz 2f\n mov (%rdi), %rbx\n add %rax, 16(%rdx)\n"
+             " lea 8(%rdx), %rdx\n 2: add %rbx, (%rdi)\n adc %rax, 8(%rdi)\n cmp %rax, %rbx\n jb 3f\n xor %rax, (%rdx)\n 3: setc %bl\n"
+             " sub $1, %rcx\n jnz 1b\n out %al, $0xf4\n 9: jmp 9b");
+GUEST(skips_x87, ".code64\n 1: mov (%rsi), %eax\n add $4, %rsi\n test $4, %al\n jz 2f\n filds (%rdi)\n fistpl 4(%rdx)\n 2: inc %rdi\n"
+                 " add %rax, (%rdx)\n dec %ecx\n jnz 1b\n fnstenv (%rdx)\n out %al, $0xf4\n 9: jmp 9b");
 GUEST(recurses, ".code64\n lea 5f(%rip), %rbx\n mov %rdi, %rsp\n call 1f\n out %al, $0xf4\n 9: jmp 9b\n 1: push %rcx\n mov %rsp, %rax\n"
                 " sub $1, %rcx\n jbe 2f\n call 1b\n 2: pop %rcx\n add (%rsi), %rdx\n lea (%rdx,%rcx), %rdx\n ret\n 5: ");
 /* clang-format on */
@@ -233,6 +238,22 @@ TEST("window: steps that no constant says, over chunks, and pointers that change
     RUN(strides, .from = HEAP + FROM, .to = STACK + TO, .other = HEAP - STACK, .rounds = 20);
     RUN(changes, .from = 0, .to = HEAP + TO, .other = STACK + TO + 5, .rounds = 1001);
     RUN(changes, .from = 0, .to = OTHER + TO, .other = STACK + TO + 5, .rounds = 1001);
+    pair_free(p);
+}
+
+TEST("window: branches that skip accesses, of which some have not been looked at elsewhere")
+{
+    Pair p = pair_new();
+    static const uint64_t chunk[] = {HEAP, STACK, OTHER, 0};
+
+    for (unsigned n = 0; n < 16; n++) {
+        uint64_t from = chunk[n & 3] + FROM, to = chunk[n >> 2] + TO + n;
+
+        RUN(skips, .from = from, .to = to, .other = OTHER + TO + 0x4000, .rounds = 700);
+        RUN(skips, .from = from, .to = to, .other = chunk[n & 3] + MISSING - 0x400, .rounds = 700);
+        RUN(skips_x87, .from = from, .to = to, .other = chunk[n & 3] + TO - 0x200, .rounds = 300);
+        RUN(skips_x87, .from = from, .to = chunk[n & 1] + MISSING - 99, .other = to, .rounds = 300);
+    }
     pair_free(p);
 }
 
