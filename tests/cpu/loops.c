@@ -38,7 +38,7 @@ typedef struct Loop {
     unsigned pointers;
     uint8_t pointer[POINTERS], index, scale, counter, data[3];
     int step[POINTERS + 1]; /* the last: the index's */
-    bool moved[POINTERS + 1];
+    bool moved[POINTERS + 1], in_table;
     uint32_t first[POINTERS];
     unsigned rounds, top, out[OUTS], outs;
     End end;
@@ -133,7 +133,8 @@ static void put_access(Loop *l, const char *prefix, const char *opcode, bool w, 
 {
     Maker *m = l->m;
     unsigned which = random_below(m->r, l->pointers);
-    unsigned base = l->pointer[which], index = l->scaled && one_in(m, 2) ? l->index : NONE;
+    unsigned base = l->pointer[which],
+             index = l->in_table || (l->scaled && one_in(m, 2)) ? l->index : NONE;
 
     if (l->segment) {
         put_byte(m, l->segment);
@@ -226,9 +227,13 @@ static void put_vector(Loop *l)
                strcmp(op->opcode, "\x0f\x2d") ? random_below(l->m->r, 4) : 0);
 }
 
-/* fld, something, fstp */
+/* fld, something, fstp; or the environment */
 static void put_x87(Loop *l)
 {
+    if (one_in(l->m, 8)) {
+        put_access(l, "", "\xd9", false, 6); /* fnstenv: not copied */
+        return;
+    }
     put_access(l, "", one_in(l->m, 2) ? "\xdd" : "\xd9", false, 0);
     if (one_in(l->m, 2)) {
         put_access(l, "", one_in(l->m, 2) ? "\xdc" : "\xd8", false, random_below(l->m->r, 8) & ~2);
@@ -389,26 +394,53 @@ static void put_way_out(Loop *l)
 
 static void put_member(Loop *l, bool may_jump);
 
+/* Over up to three of them; what is jumped over may jump, too. */
 static void put_jump_over(Loop *l)
 {
-    unsigned at;
-    uint8_t distance;
+    unsigned at, members = 1 + random_below(l->m->r, 3);
+    int32_t distance;
 
-    put_byte(l->m, 0x70 + random_below(l->m->r, 16));
+    put_jcc(l, 0);
     at = l->m->p->used;
-    put_byte(l->m, 0);
-    put_member(l, false);
-    distance = l->m->p->used - at - 1;
-    if (at < l->m->p->used) {
-        memcpy(l->m->p->bytes + at, &distance, 1);
+    while (members--) {
+        put_member(l, one_in(l->m, 3));
     }
+    distance = l->m->p->used - at;
+    memcpy(l->m->p->bytes + at - 4, &distance, 4);
+}
+
+/* A table that is looked up by a byte, which may have something added. */
+static void put_table(Loop *l)
+{
+    unsigned index = l->data[1], kept = l->index;
+
+    if (one_in(l->m, 3)) {
+        put_registers(l, "\x83", one_in(l->m, 2), 4, index); /* and edx, 0 to 127 */
+        put_byte(l->m, random_bits(l->m->r) & 127);
+    } else if (one_in(l->m, 3)) {
+        put_registers(l, "\x0f\xb6", one_in(l->m, 2), index, 0); /* movzx edx, al */
+    } else {
+        put_access(l, "", "\x0f\xb6", one_in(l->m, 2), index);
+    }
+    if (one_in(l->m, 3)) {
+        put_move(l, index, (int)random_below(l->m->r, 32) - 16);
+    }
+    l->index = index;
+    l->in_table = true;
+    for (unsigned n = 1 + random_below(l->m->r, 2); n--;) {
+        put_access(l, "", one_in(l->m, 2) ? "\x03" : "\x01", one_in(l->m, 2), 0);
+    }
+    l->in_table = false;
+    l->index = kept;
 }
 
 static void put_member(Loop *l, bool may_jump)
 {
-    unsigned kind = random_below(l->m->r, 32);
+    unsigned kind = random_below(l->m->r, 35);
 
-    if (kind < 13) {
+    if (kind >= 32) {
+        put_table(l);
+    } else if (kind < 13) {
         put_integer(l);
     } else if (kind < 17) {
         put_unary(l);
