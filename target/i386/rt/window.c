@@ -426,27 +426,26 @@ static bool linear_of(const Window *w, uintptr_t at, uint64_t *linear)
     return false;
 }
 
-/* More of the same large page: what holds of its page holds of those around, but for code. */
-static void map_around(Cpu *c, uint64_t linear, const Walk *k, bool write)
+/* More of the same large page in one mapping, up to where another one, a page of code or a border
+ * of RAM comes. p and bits are those of the first. */
+static unsigned pages_around(Cpu *c, uint64_t linear, const Walk *k, const PhysPage *p, int bits,
+                             bool write)
 {
-    Window *w = &c->window;
+    unsigned most = WINDOW_AROUND - linear / GUEST_PAGE % WINDOW_AROUND, n = 1;
 
-    for (unsigned n = 1; n < WINDOW_AROUND && (linear + GUEST_PAGE) % (2 << 20); n++) {
+    for (; n < most && k->large && !p->logged; n++) {
         Walk next = *k;
-        PhysPage p;
-        int bits;
+        PhysPage q;
 
-        linear += GUEST_PAGE;
         next.phys = page_of(k->phys) + (uint64_t)n * GUEST_PAGE;
-        p = *phys_page(c, next.phys);
-        if (window_find(w, linear) || p.logged) {
-            return;
-        }
-        bits = bits_for(c, &next, &p, write);
-        if (bits < 0 || !window_map(c, linear, &p, 1, bits)) {
-            return;
+        q = *phys_page(c, next.phys);
+        if (window_find(&c->window, linear + (uint64_t)n * GUEST_PAGE) || q.ram != p->ram ||
+            q.logged || q.host != p->host + (size_t)n * GUEST_PAGE ||
+            bits_for(c, &next, &q, write) != bits) {
+            break;
         }
     }
+    return n;
 }
 
 static bool fault_in(Cpu *c, uint64_t linear, bool write)
@@ -454,6 +453,7 @@ static bool fault_in(Cpu *c, uint64_t linear, bool write)
     Window *w = &c->window;
     const WindowPage *there = window_find(w, linear);
     Walk k = {.keep = true};
+    unsigned pages;
     uint32_t error;
     PhysPage p;
     int bits;
@@ -468,12 +468,13 @@ static bool fault_in(Cpu *c, uint64_t linear, bool write)
         forget_one(c, page_of(linear));
     }
     bits = bits_for(c, &k, &p, write);
-    if (bits < 0 || (write && !(bits & WINDOW_WRITE)) ||
-        !window_map(c, page_of(linear), &p, 1, bits)) {
+    if (bits < 0 || (write && !(bits & WINDOW_WRITE))) {
         return false;
     }
-    if (k.large) {
-        map_around(c, page_of(linear), &k, write);
+    pages = window_find(w, linear) ? 1 : pages_around(c, page_of(linear), &k, &p, bits, write);
+    w->cost += pages / 8;
+    if (!window_map(c, page_of(linear), &p, pages, bits)) {
+        return false;
     }
     return !w->lost;
 }

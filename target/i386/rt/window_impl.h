@@ -5,7 +5,7 @@
 #include "target/i386/rt/walk.h"
 
 enum {
-    WINDOW_AROUND = 16, /* pages of a large page that one fault maps */
+    WINDOW_AROUND = 128, /* pages of a large page that one fault maps */
     WINDOW_REACH_PAGE = REACH_PAGE,
     WINDOW_REACH_HUGE = REACH_HUGE,
     /* Microseconds, measured: a fault with its signal and mapping, without, an unmapping, a mapping
