@@ -4,8 +4,9 @@
  * before it is emitted, each instruction's addresses are written as an unknown value plus a
  * constant, which survives MOV, LEA, ADD, SUB, INC, DEC, PUSH and POP of the registers it comes
  * from. Accesses off the same value, with nothing in between that leaves translated code and comes
- * back, may share one check of the range they span. Not here: 16-bit addresses, absolute moves (MOV
- * rAX, moffs), vector indices.
+ * back, may share one check of the range they span. For strips (strip.c) the same says how the
+ * accesses of a loop move from round to round. Not here: 16-bit addresses, absolute moves (MOV rAX,
+ * moffs), vector indices.
  */
 #include "target/i386/translate/unit.h"
 
