@@ -277,6 +277,7 @@ typedef struct Cpu {
     uint64_t flags_but[3], flags_arith, flags_pushed; /* constants: masks of EFLAGS, FLAG_BUT_ */
     uint64_t df_mask, page_mask, many_mask;           /* constants: FLAG_DF ... string.c */
     uint64_t jump_mask, jump_rip, pushed; /* of the instruction that runs               */
+    uint64_t push_to;                     /* ... on the host: where a call pushes       */
     uint64_t share[SHARE_SLOTS];          /* addends of pages that accesses in work share         */
     /* strip.c: where the strip ends, and minus where it began; a register; how much was in vain */
     uint64_t strip_end, strip_began, strip_save;

@@ -249,6 +249,14 @@ static inline void load_base(Emit *e, unsigned to, unsigned base, int32_t disp, 
     put_modrm_base(e, to, base, disp);
 }
 
+/* size: 4, 8 */
+static inline void store_base(Emit *e, unsigned from, unsigned base, int32_t disp, unsigned size)
+{
+    put_rex(e, size == 8, from, 0, base, false);
+    put8(e, 0x89);
+    put_modrm_base(e, from, base, disp);
+}
+
 /* [base + index - 12] and the like: no scale. size: 2, 4, 8 */
 static inline void load_pair(Emit *e, unsigned to, unsigned base, unsigned index, int32_t disp,
                              unsigned size)
@@ -435,6 +443,14 @@ static inline Hole jrcxz8(Emit *e)
     return e->at - 1;
 }
 
+/* rcx -= 1; branches unless it is 0 then. */
+static inline Hole loop8(Emit *e)
+{
+    put8(e, 0xe2);
+    put8(e, 0);
+    return e->at - 1;
+}
+
 static inline Hole jmp8(Emit *e)
 {
     put8(e, 0xeb);
@@ -519,4 +535,10 @@ static inline void put_nops(Emit *e, unsigned bytes)
 static inline void align(Emit *e, unsigned to)
 {
     put_nops(e, -(uintptr_t)e->at & (to - 1));
+}
+
+/* So that what stands so many bytes on is aligned. */
+static inline void align_behind(Emit *e, unsigned to, unsigned bytes)
+{
+    put_nops(e, -((uintptr_t)e->at + bytes) & (to - 1));
 }

@@ -240,6 +240,15 @@ TEST("translate: branches go where their holes are filled, forwards and backward
     fill8(&w.e, hole);
     w.e.at = w.bytes + 2;
     reads(&w, "jrcxz 0x0000000000000007");
+    hole = loop8(&w.e);
+    put_nops(&w.e, 5);
+    fill8(&w.e, hole);
+    w.e.at -= 5;
+    reads(&w, "loop 0x0000000000000007");
+    store_base(&w.e, H_R13, H_BP, -1, 8);
+    reads(&w, "mov [rbp-0x01], r13");
+    store_base(&w.e, H_CX, H_R12, 0, 4);
+    reads(&w, "mov [r12], ecx");
     jcc_to(&w.e, CC_A, w.bytes + 0x100);
     reads(&w, "jnbe 0x0000000000000100");
     call_to(&w.e, w.bytes + 0x100);

@@ -14,8 +14,19 @@ enum {
     DATA_ROOM = UNIT_MAX * 2 * sizeof(Insn) + FAULTS_MAX * sizeof(TransFault) + sizeof(Trans)
 };
 
+/* AMD's from Zen on, and its licensees'. */
+static bool quick_loop(void)
+{
+    uint32_t a = 0, b, c, d;
+
+    __asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
+    return (b == 0x68747541 && c == 0x444d4163) || /* AuthenticAMD */
+           (b == 0x6f677948 && c == 0x656e6975);   /* HygonGenuine */
+}
+
 void trans_init(CodeCache *cache)
 {
+    cache->quick_loop = quick_loop();
     cache->fixed = cache->used = trans_routines(cache);
     cache->generation = 1;
 }
@@ -140,6 +151,20 @@ static bool trans_key(const Cpu *c, const Block *b, TransKey *key)
     return true;
 }
 
+static void links(const Unit *u, Trans *t)
+{
+    const uint8_t *to[] = {
+        [0] = u->entry,
+        [LINK_FPU] = u->known,
+        [LINK_BACK] = u->loops ? u->entry : u->ask,
+        [LINK_BACK | LINK_FPU] = u->loops ? u->known : u->ask,
+    };
+
+    for (unsigned n = 0; n < 4; n++) {
+        t->link[n] = u->cache->run + ((u->page2 ? u->link : to[n]) - u->cache->write);
+    }
+}
+
 static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
 {
     Trans *t = (Trans *)(cache->data + ((cache->data_used + 15) & ~15u));
@@ -154,13 +179,12 @@ static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
         .page2 = u->page2,
         .entry = cache->run + (u->entry - cache->write),
         .far = cache->run + (u->far - cache->write),
-        .known = cache->run + ((u->page2 ? u->link : u->known) - cache->write),
-        .link = cache->run + (u->link - cache->write),
-        .from = u->far - cache->write,
+        .from = u->out - cache->write,
         .to = u->e.at - cache->write,
         .insns = u->count,
         .faults = u->faults,
     };
+    links(u, t);
     for (unsigned n = 0; n < u->faults; n++) {
         t->fault[n] = u->fault[n];
     }
@@ -168,10 +192,10 @@ static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
     return t;
 }
 
-/* The first five bytes, a NOP, become a jump to what follows the unit's cold pieces. */
+/* The first five bytes, a NOP, become a jump to the way out in front of the unit. */
 static CodeKill kill_of(const Unit *u, uint8_t *top)
 {
-    int32_t distance = u->stale - (top + 5);
+    int32_t distance = u->out - (top + 5);
     CodeKill kill = {.word = (_Atomic uint64_t *)top};
 
     __builtin_memcpy(&kill.value, top, 8);
@@ -342,8 +366,9 @@ static const Trans *trans_at(const CodeCache *cache, uint32_t at)
 void trans_link(Cpu *c, const Trans *t)
 {
     CodeCache *cache = c->code;
-    uint32_t site = c->exit_site & ~(uint32_t)SITE_FPU;
-    const uint8_t *to = c->exit_site & SITE_FPU ? t->known : t->link;
+    uint32_t site = c->exit_site & ~(uint32_t)SITE_FLAGS;
+    const uint8_t *to = t->link[(c->exit_site & SITE_BACK ? LINK_BACK : 0) |
+                                (c->exit_site & SITE_FPU ? LINK_FPU : 0)];
     const Trans *from = c->code_generation == cache->generation ? trans_at(cache, site) : NULL;
 
     if (from && from->page == t->page && same_key(from->key, t->key)) {

@@ -2,8 +2,8 @@
 /*
  * Near branches (docs/design/translator.md, "Blocks and links"). In the first page: a branch that
  * is patched once its target has code. To another page and through registers: the jump table of the
- * view, keyed by rip. Backward branches and jump-table hits ask whether anybody wants the CPU.
- * Outside the flat model: segment.c.
+ * view, keyed by rip. Who is branched to backwards, and who is jumped to through the table, asks
+ * whether anybody wants the CPU. Outside the flat model: segment.c.
  */
 #include "target/i386/translate/unit.h"
 
@@ -49,11 +49,22 @@ static uint32_t jumps_at(const Unit *u, size_t field)
     return CPU_AT(jumps) + u->view * sizeof(JumpTable) + field;
 }
 
-void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at)
+/* AMD's Zen 3 remembers the way by one bit of each jump's address. Were that the same in all parts
+ * of an interpreter, it could not tell where the next jump leads: so it alternates, unit by unit.
+ */
+static void place_jump(Unit *u)
+{
+    enum { BIT = 4 };
+
+    if (((uintptr_t)u->e.at & BIT) != (u->cache->count & 1) * BIT) {
+        put_nops(&u->e, BIT);
+    }
+}
+
+/* rcx: `known` when the slot, to r11, is of the rip in rbp. */
+static void emit_slot(Unit *u, int32_t known)
 {
     Emit *e = &u->e;
-    Hole hit;
-    uint8_t *out;
 
     if (!u->plain) {
         load_gs(e, SCRATCH_B, CPU_AT(code_tag));
@@ -62,22 +73,52 @@ void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at)
     addend_lost(u);
     pext_gs(e, SCRATCH_B, SCRATCH_A, CPU_AT(jump_mask));
     load_gs_index(e, SCRATCH_C, SCRATCH_B, jumps_at(u, offsetof(JumpTable, word)));
-    lea_index(e, SCRATCH_C, SCRATCH_C, SCRATCH_A, 0, 0, true);
-    hit = jrcxz8(e);
-    out = e->at;
-    cold_add(u, miss, jmp32(e), at);
-    fill8(e, hit);
-    load_gs32(e, SCRATCH_C, CPU_AT(go));
-    fill8_back(e, jrcxz8(e), out);
+    lea_index(e, SCRATCH_C, SCRATCH_C, SCRATCH_A, 0, known, true);
 }
 
-void emit_jump_hit(Unit *u)
+/* A branch that is taken where the slot is right. */
+static Hole emit_slot_far(Unit *u)
 {
+    Emit *e = &u->e;
+    Hole hit, miss;
+
+    emit_slot(u, 0);
+    hit = jrcxz8(e);
+    miss = jmp32(e);
+    fill8(e, hit);
+    return miss;
+}
+
+/* LOOP is a branch that leaves the flags alone, too, and is taken only to what is not known; but it
+ * reaches 127 bytes, and is slow where it is microcode. */
+Hole emit_jump_lookup(Unit *u)
+{
+    if (u->cache->quick_loop) {
+        emit_slot(u, 1);
+        return loop8(&u->e);
+    }
+    return emit_slot_far(u);
+}
+
+static void emit_jump_slot(Unit *u)
+{
+    place_jump(u);
     jmp_gs_index(&u->e, SCRATCH_B, jumps_at(u, offsetof(JumpTable, word[1])));
 }
 
-void emit_jump_keep(Unit *u)
+void emit_jump_hit(Unit *u, Hole miss, ColdKind kind, int32_t at)
 {
+    emit_jump_slot(u);
+    if (u->cache->quick_loop) {
+        fill8(&u->e, miss);
+        miss = jmp32(&u->e);
+    }
+    cold_add(u, kind, miss, at);
+}
+
+void emit_jump_keep(Unit *u, ColdKind kind, int32_t at)
+{
+    cold_add(u, kind, emit_slot_far(u), at);
     store_gs(&u->e, CPU_AT(jump_rip), SCRATCH_A);
 }
 
@@ -85,14 +126,18 @@ void emit_jump_kept(Unit *u)
 {
     load_gs(&u->e, SCRATCH_A, CPU_AT(jump_rip));
     pext_gs(&u->e, SCRATCH_B, SCRATCH_A, CPU_AT(jump_mask));
-    emit_jump_hit(u);
+    emit_jump_slot(u);
+}
+
+void emit_jump(Unit *u, ColdKind kind, int32_t at)
+{
+    emit_jump_hit(u, emit_jump_lookup(u), kind, at);
 }
 
 void emit_jump_far(Unit *u, int32_t at)
 {
     emit_target(u, at, SCRATCH_A);
-    emit_jump_lookup(u, COLD_JUMPED, at);
-    emit_jump_hit(u);
+    emit_jump(u, COLD_JUMPED, at);
 }
 
 /* By a branch that has changed nothing: a target that the table does not know may not be canonical,
@@ -100,8 +145,7 @@ void emit_jump_far(Unit *u, int32_t at)
 void emit_branch_far(Unit *u, int32_t at, int32_t from)
 {
     emit_target(u, at, SCRATCH_A);
-    emit_jump_lookup(u, COLD_INDIRECT, from);
-    emit_jump_hit(u);
+    emit_jump(u, COLD_INDIRECT, from);
 }
 
 /* ---- direct branches ---- */
@@ -118,59 +162,37 @@ uint8_t *emit_way_out(Unit *u)
 {
     uint8_t *out = u->e.at;
 
-    cold_add(u, COLD_RIP, jmp32(&u->e), u->insn[0].at);
+    mov_imm(&u->e, SCRATCH_C, u->insn[0].at);
+    emit_jmp_routine(u, u->cache->leave_rip);
     return out;
 }
 
 void emit_ask(Unit *u, const uint8_t *out)
 {
-    enum { LONGEST = 24 }; /* of both instructions, with room to spare */
-    Emit *e = &u->e;
-
-    u->asks = e->at - out < 128 - LONGEST;
-    if (u->asks) {
-        load_gs32(e, SCRATCH_C, CPU_AT(go));
-        fill8_back(e, jrcxz8(e), out);
-    }
+    load_gs32(&u->e, SCRATCH_C, CPU_AT(go));
+    fill8_back(&u->e, jrcxz8(&u->e), out);
 }
 
-void emit_link(Unit *u, int32_t at)
+/* To another unit of the page. Backwards: where it is asked who wants us. */
+static void link(Unit *u, Hole hole, int32_t at)
 {
-    Hole hole;
-
-    if (to_entry(u, at)) {
-        window_loop(u);
-    }
-    place_branch(u, 1);
-    hole = jmp32(&u->e);
-    if (to_entry(u, at)) {
-        fill32(&u->e, hole, own_entry(u));
-    } else {
-        cold_add(u, COLD_LINK, hole, at);
-    }
-}
-
-/* With a look at who wants us first. */
-void emit_link_back(Unit *u, int32_t at)
-{
-    Emit *e = &u->e;
-    Hole wanted;
-
-    load_gs32(e, SCRATCH_C, CPU_AT(go));
-    wanted = jrcxz8(e);
-    emit_link(u, at);
-    fill8(e, wanted);
-    cold_add(u, COLD_RIP, jmp32(e), at);
+    cold_add(u, COLD_LINK, hole, at)->backwards = at <= unit_now(u)->at;
 }
 
 void emit_go(Unit *u, int32_t at)
 {
     if (!in_page(u, at)) {
         emit_jump_far(u, at);
-    } else if (at <= unit_now(u)->at && !(u->asks && to_entry(u, at))) {
-        emit_link_back(u, at);
+        return;
+    }
+    if (to_entry(u, at)) {
+        window_loop(u);
+    }
+    place_branch(u, 1);
+    if (to_entry(u, at)) {
+        jmp_to(&u->e, own_entry(u));
     } else {
-        emit_link(u, at);
+        link(u, jmp32(&u->e), at);
     }
 }
 
@@ -207,19 +229,14 @@ void emit_jcc(Unit *u, const Insn *i)
     }
     if (u->strip.hole && u->now == u->loop.last) {
         strip_branch(u, i);
-    } else if (u->asks && to_entry(u, at) && in_page(u, at)) {
+    } else if (to_entry(u, at) && in_page(u, at)) {
         window_loop(u);
         place_branch(u, 2);
         jcc_to(e, i->cc, own_entry(u));
         strip_way(u, own_entry(u));
-    } else if (in_page(u, at) && at <= unit_now(u)->at) {
-        Hole over = jcc32(e, i->cc ^ 1);
-
-        emit_link_back(u, at);
-        fill32(e, over, e->at);
     } else if (in_page(u, at)) {
         place_branch(u, 2);
-        cold_add(u, COLD_LINK, jcc32(e, i->cc), at);
+        link(u, jcc32(e, i->cc), at);
     } else {
         cold_add(u, COLD_JUMP, jcc32(e, i->cc), at)->from = u->code64 ? unit_now(u)->at : -1;
     }
@@ -298,13 +315,12 @@ static void emit_target_operand(Unit *u, const Insn *i)
     flags_settle(u, true);
 }
 
-/* n: which of its accesses that is */
-static void emit_push_return(Unit *u, unsigned n, unsigned size)
+static void emit_push_return(Unit *u, unsigned size)
 {
     Emit *e = &u->e;
     Place p;
 
-    p = emit_access_stack(u, n, R_SP, -(int32_t)size, size, true);
+    p = emit_access_stack(u, 0, R_SP, -(int32_t)size, size, true);
     flags_settle(u, true);
     emit_target(u, unit_next(u), SCRATCH_C);
     place_begin(u);
@@ -313,30 +329,62 @@ static void emit_push_return(Unit *u, unsigned n, unsigned size)
     lea_base(e, GUEST_SP, GUEST_SP, -(int32_t)size, u->code64);
 }
 
-static void emit_call_indirect(Unit *u, const Insn *i)
+/* rbp: where the call in work leads. */
+static void emit_call_target(Unit *u, const Insn *i)
 {
-    emit_target_operand(u, i);
-    emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
-    emit_jump_keep(u);
-    emit_push_return(u, i->operand[0].kind == OPERAND_MEM, i->opsize);
-    emit_jump_kept(u);
+    switch (i->operand[0].kind) {
+    case OPERAND_REL:
+        emit_target(u, unit_next(u) + (int32_t)i->imm, SCRATCH_A);
+        break;
+    case OPERAND_MEM:
+        load_gs(&u->e, SCRATCH_A, CPU_AT(jump_rip));
+        break;
+    default:
+        emit_target_operand(u, i);
+    }
 }
 
-/* To another page: looked up first, for a target that is not canonical leaves the stack alone. */
-static void emit_call_relative(Unit *u, const Insn *i, int32_t to)
+/* Nothing is pushed before it is known that the interpreter need not run the instruction, and the
+ * look-up, whose miss must be near the jump, comes behind the check of the stack. */
+static void emit_call_far(Unit *u, const Insn *i)
 {
-    if (in_page(u, to)) {
-        emit_push_return(u, 0, i->opsize);
-        emit_go(u, to);
-        return;
+    Emit *e = &u->e;
+    unsigned size = i->opsize;
+    bool memory = i->operand[0].kind == OPERAND_MEM;
+    Place p;
+    Hole miss;
+
+    if (memory) {
+        emit_target_operand(u, i);
+        store_gs(e, CPU_AT(jump_rip), SCRATCH_A);
     }
+    p = emit_access_stack(u, memory, R_SP, -(int32_t)size, size, true);
     flags_settle(u, true);
+    lea_index(e, SCRATCH_C, p.base, p.index, 0, p.disp, true);
+    store_gs(e, CPU_AT(push_to), SCRATCH_C);
+    emit_call_target(u, i);
     linear_lost(u);
-    emit_target(u, to, SCRATCH_A);
-    emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
-    emit_jump_keep(u);
-    emit_push_return(u, 0, i->opsize);
-    emit_jump_kept(u);
+    miss = emit_jump_lookup(u);
+    load_gs(e, SCRATCH_B, CPU_AT(push_to));
+    emit_target(u, unit_next(u), SCRATCH_C);
+    place_begin(u);
+    store_base(e, SCRATCH_C, SCRATCH_B, 0, size);
+    place_end(u);
+    pext_gs(e, SCRATCH_B, SCRATCH_A, CPU_AT(jump_mask));
+    lea_base(e, GUEST_SP, GUEST_SP, -(int32_t)size, u->code64);
+    emit_jump_hit(u, miss, COLD_INDIRECT, unit_now(u)->at);
+}
+
+static void emit_call_near(Unit *u, const Insn *i)
+{
+    int32_t at = unit_next(u) + (int32_t)i->imm;
+
+    if (i->operand[0].kind == OPERAND_REL && in_page(u, at)) {
+        emit_push_return(u, i->opsize);
+        emit_go(u, at);
+    } else {
+        emit_call_far(u, i);
+    }
 }
 
 static void emit_ret(Unit *u, const Insn *i)
@@ -345,14 +393,15 @@ static void emit_ret(Unit *u, const Insn *i)
     unsigned size = i->opsize, more = i->operand[0].kind == OPERAND_IMM ? (uint16_t)i->imm : 0;
 
     Place p = emit_access_stack(u, 0, R_SP, 0, size, false);
+    Hole miss;
 
     flags_settle(u, true);
     place_begin(u);
     load_pair(e, SCRATCH_A, p.base, p.index, p.disp, size);
     place_end(u);
-    emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
+    miss = emit_jump_lookup(u);
     lea_base(e, GUEST_SP, GUEST_SP, size + more, u->code64);
-    emit_jump_hit(u);
+    emit_jump_hit(u, miss, COLD_INDIRECT, unit_now(u)->at);
 }
 
 bool emit_branch(Unit *u, bool *ends)
@@ -391,16 +440,11 @@ bool emit_branch(Unit *u, bool *ends)
             emit_go_branch(u, unit_next(u) + (int32_t)i->imm);
         } else {
             emit_target_operand(u, i);
-            emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
-            emit_jump_hit(u);
+            emit_jump(u, COLD_INDIRECT, unit_now(u)->at);
         }
         return true;
     case OP_CALL:
-        if (relative) {
-            emit_call_relative(u, i, unit_next(u) + (int32_t)i->imm);
-        } else {
-            emit_call_indirect(u, i);
-        }
+        emit_call_near(u, i);
         return true;
     case OP_RET:
         emit_ret(u, i);

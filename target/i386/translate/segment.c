@@ -257,8 +257,7 @@ void emit_based_far(Unit *u, int32_t at, int32_t from, bool wraps)
     if (wraps) {
         movzx16(&u->e, SCRATCH_A, SCRATCH_A);
     }
-    emit_jump_lookup(u, COLD_INDIRECT, from);
-    emit_jump_hit(u);
+    emit_jump(u, COLD_INDIRECT, from);
 }
 
 static void jcc_based(Unit *u, const Insn *i, int32_t at)
@@ -304,8 +303,7 @@ static void push_return(Unit *u, unsigned size)
 
 static void call_known(Unit *u, const Insn *i)
 {
-    emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
-    emit_jump_keep(u);
+    emit_jump_keep(u, COLD_INDIRECT, unit_now(u)->at);
     push_return(u, i->opsize);
     emit_jump_kept(u);
 }
@@ -337,8 +335,7 @@ static void jmp_based(Unit *u, const Insn *i)
     flags_settle(u, true);
     if (i->operand[0].kind != OPERAND_REL) {
         target_based(u, i);
-        emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
-        emit_jump_hit(u);
+        emit_jump(u, COLD_INDIRECT, unit_now(u)->at);
     } else if (may_link(u, i, at)) {
         emit_go(u, at);
     } else {
@@ -349,13 +346,14 @@ static void jmp_based(Unit *u, const Insn *i)
 static void ret_based(Unit *u, const Insn *i)
 {
     unsigned more = i->operand[0].kind == OPERAND_IMM ? (uint16_t)i->imm : 0;
+    Hole miss;
 
     emit_stack_check(u, 0, i->opsize, false);
     flags_settle(u, true);
     load_pair(&u->e, SCRATCH_A, SCRATCH_A, SCRATCH_B, MEM_DISP, i->opsize);
-    emit_jump_lookup(u, COLD_INDIRECT, unit_now(u)->at);
+    miss = emit_jump_lookup(u);
     move_stack(u, i->opsize + more);
-    emit_jump_hit(u);
+    emit_jump_hit(u, miss, COLD_INDIRECT, unit_now(u)->at);
 }
 
 bool emit_branch_based(Unit *u, bool *ends)

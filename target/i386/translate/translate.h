@@ -34,6 +34,9 @@ typedef struct TransFault {
     uint32_t leave;    /* where to go on, offset in the cache; 0: CodeCache.leave_one */
 } TransFault;
 
+/* Which branches lead there: from where the FPU is in the host's registers; backwards. */
+enum { LINK_FPU = 1, LINK_BACK = 2 };
+
 /* What code depends on beside its bytes. window: the offsets of the first and (16 bits up) the last
  * byte of the page that lie in CS, and in 16-bit code in its 64 KB; all where MODE_PLAIN is set. */
 typedef struct TransKey {
@@ -54,9 +57,9 @@ typedef struct Trans {
     CodePage *page, *page2; /* page2: NULL: it has one page                         */
     const uint8_t *entry;   /* executable view                                      */
     const uint8_t *far;     /* where the jump table leads: rbp is the rip           */
-    const uint8_t *link;    /* where branches in the page lead: with two pages, to a look-up */
-    const uint8_t *known;   /* ... of code that has the FPU in the host's registers */
-    uint32_t from, to;      /* offsets in the cache                                 */
+    const uint8_t
+        *link[4];      /* where branches in the page lead, LINK_; with two pages, to a look-up */
+    uint32_t from, to; /* offsets in the cache                                 */
     uint16_t insns, faults;
     struct Trans *_Atomic chain; /* same bucket; dead ones are taken out while others read */
     TransFault fault[];
@@ -75,6 +78,7 @@ typedef struct CodeCache {
     uint8_t *write;     /* one memory, two mappings */
     const uint8_t *run; /* ... the executable one   */
     uint32_t size, used, fixed;
+    bool quick_loop;           /* the host's LOOP instruction is as quick as other branches */
     _Atomic uint32_t gathered; /* so many CODE_CHUNKs are full and lie on huge pages */
     uint8_t *data;             /* Trans records */
     uint32_t data_size, data_used;

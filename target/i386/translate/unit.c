@@ -228,7 +228,9 @@ static void emit_cold(Unit *u, const Cold *cold)
     mov_imm(e, SCRATCH_C, (uint64_t)(int64_t)cold->at);
     switch (cold->kind) {
     case COLD_LINK:
-        mov_imm(e, SCRATCH_B, (cold->hole - cache->write) | (cold->fpu_known ? SITE_FPU : 0));
+        mov_imm(e, SCRATCH_B,
+                (cold->hole - cache->write) | (cold->fpu_known ? SITE_FPU : 0) |
+                    (cold->backwards ? SITE_BACK : 0));
         emit_jmp_routine(u, cache->leave_link);
         break;
     case COLD_ONE:
@@ -435,50 +437,70 @@ static void emit_page_rip(Unit *u)
     store_gs(&u->e, CPU_AT(page_rip), SCRATCH_C);
 }
 
-void unit_emit(Unit *u)
+/* What stands in front of the entry. */
+static unsigned emit_front(Unit *u)
 {
-    const uint8_t *out;
-
-    share_plan(u);
-    out = leads_back(u, 0) ? emit_way_out(u) : NULL;
-    align(&u->e, 16);
     u->far = u->e.at;
     emit_page_rip(u);
-    u->entry = u->e.at;
+    u->ask = u->e.at;
+    if (!u->loops) {
+        emit_ask(u, u->out);
+    }
+    return u->e.at - u->far;
+}
+
+/* ... and in front of the top. */
+static void emit_entry_and_top(Unit *u)
+{
+    Emit *e = &u->e;
+    const uint8_t *out = u->out;
+
+    u->entry = e->at;
     emit_fpu_first(u);
     u->wants_fpu = u->fpu_known;
-    u->known = u->e.at;
+    u->known = e->at;
     window_hoist(u);
     if (u->hoisted) { /* the way out is near the top */
-        Hole over = jmp8(&u->e);
+        Hole over = jmp8(e);
 
         out = emit_way_out(u);
-        fill8(&u->e, over);
+        fill8(e, over);
     }
-    align(&u->e, 8);
-    u->top = u->e.at;
+    align(e, 8);
+    u->top = e->at;
     u->known = u->hoisted ? u->known : u->top;
-    put_nops(&u->e, 5); /* becomes a jump when the page's code changes */
-    if (out) {
+    put_nops(e, 5); /* becomes a jump when the page's code changes */
+    if (u->loops) {
         emit_ask(u, out);
     }
+}
+
+void unit_emit(Unit *u)
+{
+    Emit *e = &u->e;
+    unsigned front;
+
+    share_plan(u);
+    u->loops = leads_back(u, 0);
+    u->out = emit_way_out(u);
+    front = emit_front(u);
+    e->at = u->far; /* again, so that the entry is aligned */
+    align_behind(e, 16, front);
+    emit_front(u);
+    emit_entry_and_top(u);
     strip_plan(u);
     share_plan(u);
     emit_first(u);
-    u->link = u->entry;
     if (u->page2) {
-        u->link = u->e.at;
+        u->link = e->at;
         emit_jump_far(u, u->insn[0].at);
     }
     emit_alone(u);
     strip_emit(u);
     u->x87 = (X87Last){-1, -1}; /* each piece has its own */
-    for (unsigned n = 0; n < u->colds && !u->e.full; n++) {
+    for (unsigned n = 0; n < u->colds && !e->full; n++) {
         Cold cold = u->cold[n];
 
         emit_cold(u, &cold);
     }
-    u->stale = u->e.at;
-    mov_imm(&u->e, SCRATCH_C, u->insn[0].at);
-    emit_jmp_routine(u, u->cache->leave_rip);
 }

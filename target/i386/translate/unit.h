@@ -46,6 +46,7 @@ typedef struct Cold {
     int32_t from;        /* COLD_BASED, COLD_JUMP: of the branch; COLD_JUMP: -1: it cannot fault */
     uint8_t kind, size;
     bool fpu_known;    /* COLD_LINK */
+    bool backwards;    /* COLD_LINK */
     bool write, plain; /* COLD_FILL: FILL_ bits */
     uint8_t linear;    /* COLD_FILL: where the linear address is */
     int16_t recipe;    /* run before anything else; -1: flags are right */
@@ -199,13 +200,16 @@ typedef struct Unit {
     /* Which instruction of the unit would give the present flags if it were run again, its operands
      * being what they were: then a check may overwrite them. -1: none. */
     int recipe;
-    bool garbage;         /* a check has overwritten them; there is a recipe */
-    uint8_t *far;         /* from the jump table, with the rip in rbp: sets page_rip */
-    uint8_t *entry;       /* asks whether the FPU is there, if the unit needs it */
-    uint8_t *top, *stale; /* behind that; where it leads when the page's code changes */
-    uint8_t *link;        /* where branches in the page lead */
-    bool asks;            /* at the top: who wants us? */
-    CodePage *page2;      /* NULL: the unit has one page */
+    bool garbage; /* a check has overwritten them; there is a recipe */
+    uint8_t *
+        out; /* in front of all: leaves for the top; so does the top when the page's code changes */
+    uint8_t *far;    /* from the jump table, with the rip in rbp: sets page_rip */
+    uint8_t *ask;    /* who wants us? then the entry */
+    uint8_t *entry;  /* asks whether the FPU is there, if the unit needs it */
+    uint8_t *top;    /* behind that */
+    uint8_t *link;   /* where branches in the page lead, where there are two; else NULL */
+    bool loops;      /* asks at the top */
+    CodePage *page2; /* NULL: the unit has one page */
     uint64_t phys2;
     uint32_t version2;
     int32_t crossing; /* of an instruction that leaves the page and is not in the unit; -1: none */
@@ -399,10 +403,9 @@ bool emit_system(Unit *u, bool *ends);
 bool emit_string(Unit *u);
 /* flow.c: true: it was a branch, and emitted. */
 bool emit_branch(Unit *u, bool *ends);
-void emit_link(Unit *u, int32_t at);      /* to a place in the page */
-void emit_link_back(Unit *u, int32_t at); /* ... with a look at who wants us first */
-/* A loop asks at its top who wants the CPU, so that its branch back is one. It stands in front of
- * the entry, the way out, which is too far away behind the unit; then comes the rest. */
+/* Who branches backwards, and who jumps through the table, leads where it is asked who wants the
+ * CPU: so a branch is one, and a round asks once. A loop's unit asks behind its top, another in
+ * front of its entry; the way out stands before that: behind the unit it would be too far away. */
 uint8_t *emit_way_out(Unit *u);
 void emit_ask(Unit *u, const uint8_t *out);
 void emit_go(Unit *u, int32_t at);
@@ -411,10 +414,12 @@ void emit_jcc(Unit *u, const Insn *i);
 void emit_count_branch(Unit *u, const Insn *i);
 void emit_leave_next(Unit *u); /* go on behind the instruction in work */
 /* rbp: rip wanted. Leaves to at, of kind, when it is not known. */
-void emit_jump_lookup(Unit *u, ColdKind miss, int32_t at);
-void emit_jump_hit(Unit *u); /* r11 and rbp are what the look-up left */
-/* The same when both are something else by now: in front of that, and instead of the jump. */
-void emit_jump_keep(Unit *u);
+void emit_jump(Unit *u, ColdKind kind, int32_t at);
+/* In two parts, with less than 100 bytes in between: r11 and rbp are what the look-up left. */
+Hole emit_jump_lookup(Unit *u);
+void emit_jump_hit(Unit *u, Hole miss, ColdKind kind, int32_t at);
+/* The same with more in between, when r11 and rbp are something else by then. */
+void emit_jump_keep(Unit *u, ColdKind kind, int32_t at);
 void emit_jump_kept(Unit *u);
 void emit_jump_far(Unit *u, int32_t at);                 /* all of it, to a page offset */
 void emit_branch_far(Unit *u, int32_t at, int32_t from); /* the same by the branch at `from` */
@@ -447,7 +452,8 @@ void region_extend(Unit *u, unsigned last); /* from the instruction in work on: 
 void emit_call_routine(Unit *u, const uint8_t *routine); /* executable view */
 void emit_jmp_routine(Unit *u, const uint8_t *routine);
 
-enum { SITE_FPU = 1u << 31 }; /* of Cpu.exit_site: the FPU is in the host's registers there */
+/* Of Cpu.exit_site: the FPU is in the host's registers there; it is a branch backwards. */
+enum { SITE_FPU = 1u << 31, SITE_BACK = 1u << 30, SITE_FLAGS = SITE_FPU | SITE_BACK };
 
 /* syscall.c: false: not this one */
 bool emit_syscall(Unit *u, bool *ends);
