@@ -248,10 +248,24 @@ static Then run_code(Cpu *c, const Trans *t)
     }
 }
 
+/* With the window come units of its own: of what has one without it they are made at once. */
+static bool known_outside(Cpu *c, const Block *b)
+{
+    bool known;
+
+    if (!(c->mode & MODE_WINDOW)) {
+        return false;
+    }
+    c->mode ^= MODE_WINDOW;
+    known = trans_known(c, b->code, b->phys) != NULL;
+    c->mode ^= MODE_WINDOW;
+    return known;
+}
+
 /* The block's code, once it has run often enough. */
 static inline const Trans *code_for(Cpu *c, const Block *b)
 {
-    if (likely(b->runs >= c->translate_after)) {
+    if (likely(b->runs >= c->translate_after) || unlikely(known_outside(c, b))) {
         if (unlikely(!(c->mode & MODE_PLAIN))) { /* the place in CS matters */
             return trans_find(c, (Block *)b);
         }
