@@ -3,6 +3,8 @@
 #include "tests/lib/barecpu.h"
 #include "tests/lib/test.h"
 
+#include <string.h>
+
 enum { IDT = BARE_DATA, TSS = BARE_DATA + 0x1000, INNER = BARE_DATA + 0x3000 };
 enum { ON_FAULT = 0x80, ON_INT = 0xc0, ON_USER = 0x100, ON_TRAP = 0x140 };
 
@@ -30,6 +32,11 @@ static void gate(BareCpu *b, unsigned vector, unsigned offset, unsigned type, un
     to[1] = at >> 32;
 }
 
+static void stack_of(BareCpu *b, unsigned at, uint64_t stack)
+{
+    memcpy(b->ram + TSS + at, &stack, sizeof stack);
+}
+
 static BareCpu *made(const DebugPlan *plan, uint64_t flags)
 {
     BareCpu *b = bare_new(CODE_64);
@@ -46,8 +53,8 @@ static BareCpu *made(const DebugPlan *plan, uint64_t flags)
     gate(b, 65, ON_USER, 0xee, 0);
     gate(b, 66, ON_TRAP, 0x8f, 0);
     s->seg[SEG_TR] = (X86Segment){.selector = 0x40, .attr = 0x8b, .limit = 103, .base = TSS};
-    *(uint64_t *)(b->ram + TSS + 4) = INNER - 8;
-    *(uint64_t *)(b->ram + TSS + 36) = INNER - 0x403;
+    stack_of(b, 4, INNER - 8); /* RSP0, IST1: not aligned in a TSS */
+    stack_of(b, 36, INNER - 0x403);
     s->gpr[R_BX] = 20;
     s->gpr[R_BP] = s->gpr[R_SP];
     s->gpr[R_SI] = flags;
