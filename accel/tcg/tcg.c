@@ -22,14 +22,17 @@
 #include "util/map.h"
 #include "util/trace.h"
 
-enum { BLOCK_ARENA = 16 << 20, TRANSLATE_AFTER = 8 };
 enum { MB = 1 << 20, CODE_MB = 64, CODE_MB_MOST = 1024 };
+
+/* Decoded blocks: what one vCPU has to itself, several share out. */
+enum { ARENA_ALONE = 8 * MB, ARENA_EACH = 3 * MB, TRANSLATE_AFTER = 8 };
 
 typedef struct TcgCpu { /* hangs at Vcpu.engine */
     MemListener listener, ports;
     bool new_state; /* it was pushed: what the guest knows of time may be wrong */
     Cpu *rt;
     void *arena;
+    size_t arena_bytes;
     Lockstep *lockstep;  /* NULL: off */
     bool window_refused; /* the host has no address space left for it */
 } TcgCpu;
@@ -216,13 +219,16 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
     const Tcg *tcg = (Tcg *)cpu->accel;
     TcgCpu *t = g_new0(TcgCpu, 1);
 
-    t->arena = map_zeroed(BLOCK_ARENA);
+    t->arena_bytes = machine_config(tcg->accel.machine)->smp.cpus == 1 ? ARENA_ALONE : ARENA_EACH;
+    t->arena = map_zeroed(t->arena_bytes);
     if (!t->arena) {
+        size_t bytes = t->arena_bytes;
+
         g_free(t);
-        return error_set(err, "no %d bytes of memory for decoded code", BLOCK_ARENA);
+        return error_set(err, "no %zu bytes of memory for decoded code", bytes);
     }
     if (!fpu_host_new(cpu_rt(cpu), err)) {
-        map_free(t->arena, BLOCK_ARENA);
+        map_free(t->arena, t->arena_bytes);
         g_free(t);
         return false;
     }
@@ -242,7 +248,7 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
     if (tcg->lockstep && tcg->code) {
         t->lockstep = lockstep_new(t->rt, tcg->lockstep);
     }
-    rt_init(t->rt, t->arena, BLOCK_ARENA);
+    rt_init(t->rt, t->arena, t->arena_bytes);
     if (window_wanted((const Tcg *)cpu->accel)) {
         window_begin(t, (Tcg *)cpu->accel);
     }
@@ -262,7 +268,7 @@ static void tcg_vcpu_destroy(Vcpu *cpu)
     window_release(t->rt);
     lockstep_free(t->lockstep);
     fpu_host_free(t->rt);
-    map_free(t->arena, BLOCK_ARENA);
+    map_free(t->arena, t->arena_bytes);
     g_free(t);
     cpu->engine = NULL;
 }
@@ -407,10 +413,10 @@ static void add_cpu(Vcpu *cpu, GString *out)
 
     g_string_append_printf(out,
                            "CPU#%u: %" PRIu64 " instructions interpreted; %u blocks decoded, "
-                           "%zu of %d KB in use, emptied %u times\n",
+                           "%zu of %zu KB in use, emptied %u times\n",
                            cpu->id, c->retired, block_count(c->blocks),
                            (size_t)(c->blocks->next - (uint8_t *)t->arena) / 1024,
-                           BLOCK_ARENA / 1024, c->blocks->resets);
+                           t->arena_bytes / 1024, c->blocks->resets);
     add_blocks(cpu, c->blocks, out);
     if (c->code) {
         g_string_append_printf(out,

@@ -93,20 +93,22 @@ def triple_fault(binary):
 
 
 def resident_beside_ram(pid):
-    """Megabytes resident outside the largest mapping, which is the guest's RAM.
+    """Megabytes resident beside the guest's RAM: a file that is mapped in several places, or else the largest mapping.
 
     Proportional: the code cache is mapped twice, and its pages count once.
     """
-    sizes = []
+    mappings, of_ram = [], False  # [size, resident, whether it is the file]
     with open(f'/proc/{pid}/smaps', encoding='utf-8', errors='replace') as file:
         for line in file:
             field, _, value = line.partition(':')
             if field == 'Size':
-                sizes.append([int(value.split()[0]), 0])
+                mappings.append([int(value.split()[0]), 0, of_ram])
             elif field == 'Pss':
-                sizes[-1][1] = int(value.split()[0])
-    largest = max(sizes)
-    return (sum(resident for _, resident in sizes) - largest[1]) // 1024
+                mappings[-1][1] = int(value.split()[0])
+            elif '-' in field.split(' ')[0]:
+                of_ram = '/memfd:pc.ram' in line
+    ram = sum(resident for _, resident, of_ram in mappings if of_ram) or max(mappings)[1]
+    return (sum(resident for _, resident, _ in mappings) - ram) // 1024
 
 
 @test()

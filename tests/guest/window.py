@@ -22,7 +22,7 @@ from image import Cpio  # noqa: E402
 
 SHELL = 'rhea:/# '
 ALWAYS = 'x-window=always,x-window-check=on'
-SHORT = [(1, ALWAYS, 20000), (1, 'window=on', 80000), (2, 'x-window=always', 10000)]
+SHORT = [(1, ALWAYS, 20000), (1, 'window=on', 240000), (2, 'x-window=always', 10000)]
 LONG = [(cpus, options, 3000000) for cpus in (1, 2, 4) for options in (ALWAYS, 'window=on', 'x-window=always,x-stir=1')]
 
 

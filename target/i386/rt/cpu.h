@@ -176,7 +176,7 @@ enum {
  * host's cache: the tag in the word of its slot, which is minus the rip, to which outside 64-bit
  * code 2^32 times the base of CS is added; and in the next slot's word the address of the code. So
  * the next slot is empty; that few rips lie two or three bytes apart makes it a small loss. */
-enum { JUMP_SLOTS = 262144, JUMP_SHIFT = 1, JUMP_NEAR = 32768, JUMP_VIEWS = VIEW_SLOW };
+enum { JUMP_SLOTS = 131072, JUMP_SHIFT = 1, JUMP_NEAR = 32768, JUMP_VIEWS = VIEW_SLOW };
 enum { JUMP_MASK = (JUMP_SLOTS - 1) << JUMP_SHIFT };
 
 enum { SHARE_SLOTS = 6, STRIP_COUNTERS = 256 };
