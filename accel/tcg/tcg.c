@@ -72,7 +72,7 @@ static bool code_start(Tcg *t, Error **err)
 /* What pays decides: docs/design/translator.md, "The direct window". */
 static bool window_wanted(const Tcg *t)
 {
-    return t->code && (t->window != OFF || t->window_test == WINDOW_ALWAYS);
+    return t->code && (t->window == ON || t->window_test == WINDOW_ALWAYS);
 }
 
 static bool tcg_start(Accel *a, Error **err)

@@ -8,7 +8,7 @@
 #include "target/i386/rt/window_impl.h"
 
 enum {
-    NEED_FIRST = 6, /* samples; the guest's timer makes one each 1 to 10 ms    */
+    NEED_FIRST = 4, /* samples; the guest's timer makes one each 1 to 10 ms    */
     NEED_MOST = 4096,
     COST_MOST = 300,   /* microseconds a sample that the window may take          */
     COST_BURST = 1500, /* ... before the next sample comes                        */
