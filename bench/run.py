@@ -158,7 +158,7 @@ class Bench:
     def __init__(self, args):
         self.args = args
         self.driver, self.work, self.initramfs, self.rom = image.build(args.folder)
-        self.machines = {}
+        self.machines, self.loaded = {}, {}
         if not args.no_qemu and shutil.which('qemu-system-x86_64'):
             self.machines['qemu'] = ['qemu-system-x86_64', '-accel', 'tcg', '-cpu', 'max']
         elif not args.no_qemu:
@@ -172,7 +172,8 @@ class Bench:
         if args.load:
             with open(args.load, encoding='utf-8') as file:
                 loaded = json.load(file)
-            self.results = {name: loaded['results'][name] for name in loaded['results'] if not name.startswith('rhea')}
+            self.loaded = {name: loaded['results'][name] for name in loaded['results'] if not name.startswith('rhea')}
+            self.results = {name: runs for name, runs in self.loaded.items() if name != 'native' or not args.native_again}
             self.sums = loaded['sums']
             self.machines.pop('qemu', None)
 
@@ -184,7 +185,7 @@ class Bench:
     def subjects(self, cpus):
         """Those compared, as drivers of workloads on that many CPUs."""
         kernel, _ = guest_files('amd64')
-        if not self.args.load and not self.args.no_native:
+        if (self.args.native_again or not self.args.load) and not self.args.no_native:
             yield Subject('native', [self.driver, self.work])
         for name in self.machines:
             yield Subject(name, self.machine(name, cpus) + ['-kernel', kernel, '-initrd', self.initramfs, '-append',
@@ -275,11 +276,19 @@ class Bench:
             print('\r\033[K', end='', file=sys.stderr)
         return names
 
-    def unit(self, subject, workload):
+    def unit(self, subject, workload, results=None):
         """Median seconds of a unit, or None."""
-        runs = self.results.get(subject, {}).get(workload)
+        runs = (results or self.results).get(subject, {}).get(workload)
         which = 2 if self.args.clock == 'cpu' and not workload.startswith('smp/') else 1
         return statistics.median(run[which] / run[0] for run in runs) if runs else None
+
+    def today(self, subject, workload):
+        """The same; what --native-again has of QEMU from a file is as much faster or slower as native code is now."""
+        unit = self.unit(subject, workload)
+        if subject != 'qemu' or not unit or not self.args.native_again:
+            return unit
+        then, now = self.unit('native', workload, self.loaded), self.unit('native', workload)
+        return unit * now / then if then and now else unit
 
 
 def mean(values):
@@ -305,7 +314,7 @@ class Table:
 
     def ratios(self, workload):
         """Slower than native: QEMU, Rhea...; faster than QEMU: Rhea..."""
-        unit = {name: self.bench.unit(name, workload) for name in ['native', 'qemu'] + self.rheas}
+        unit = {name: self.bench.today(name, workload) for name in ['native', 'qemu'] + self.rheas}
         against = lambda a, b: unit[a] / unit[b] if unit[a] and unit[b] else None
         return ([against('qemu', 'native')] + [against(name, 'native') for name in self.rheas] +
                 [against('qemu', name) for name in self.rheas])
@@ -380,6 +389,7 @@ def main():
     parser.add_argument('--no-qemu', action='store_true')
     parser.add_argument('--no-native', action='store_true')
     parser.add_argument('--load', help='take native and QEMU results from this file')
+    parser.add_argument('--native-again', action='store_true', help='with --load: run native code again, and scale QEMU\'s figures by it')
     parser.add_argument('--save', help='write all results to this file')
     parser.add_argument('--folder', default=os.path.join(tempfile.gettempdir(), f'rhea-bench-{os.getuid()}'),
                         help='where the guest is built')
