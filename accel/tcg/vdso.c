@@ -101,23 +101,19 @@ typedef struct Vdso {
     const uint32_t *hash;
 } Vdso;
 
+static const void *find_table(const Vdso *v, const Elf64_Dyn *dyn, Elf64_Sxword tag)
+{
+    while (dyn->d_tag != DT_NULL && dyn->d_tag != tag) {
+        dyn++;
+    }
+    return dyn->d_tag == tag ? v->base + dyn->d_un.d_ptr : NULL;
+}
+
 static void find_tables(Vdso *v, const Elf64_Dyn *dyn)
 {
-    for (; dyn->d_tag != DT_NULL; dyn++) {
-        const void *at = v->base + dyn->d_un.d_ptr;
-
-        switch (dyn->d_tag) {
-        case DT_SYMTAB:
-            v->symbol = at;
-            break;
-        case DT_STRTAB:
-            v->text = at;
-            break;
-        case DT_HASH:
-            v->hash = at;
-            break;
-        }
-    }
+    v->symbol = find_table(v, dyn, DT_SYMTAB);
+    v->text = find_table(v, dyn, DT_STRTAB);
+    v->hash = find_table(v, dyn, DT_HASH);
 }
 
 static bool vdso_find(Vdso *v)

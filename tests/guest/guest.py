@@ -13,6 +13,12 @@ class GuestError(Exception):
     """What was waited for did not come; carries the end of what the guest printed."""
 
 
+def compile_static(source, program):
+    """A C file as a program that needs nothing of the guest's."""
+    subprocess.run(['gcc', '-O2', '-static', '-pthread', source, '-o', program], check=True)
+    subprocess.run(['strip', program], check=False)
+
+
 class Guest:
     """One emulator process with its standard input and output."""
 

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from guest import Guest, GuestError
+from guest import Guest, GuestError, compile_static
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -80,9 +80,7 @@ def inner_initramfs(busybox, folder):
     """Busybox's, and behind it the work."""
     path, root = os.path.join(folder, 'inner'), os.path.join(folder, 'inner-root')
     os.makedirs(root + '/bin')
-    subprocess.run(['gcc', '-O2', '-static', '-pthread', os.path.join(HERE, 'nested_work.c'), '-o',
-                    root + '/bin/nested-work'], check=True)
-    subprocess.run(['strip', root + '/bin/nested-work'], check=False)
+    compile_static(os.path.join(HERE, 'nested_work.c'), root + '/bin/nested-work')
     shutil.copyfile(busybox, path)
     with open(path, 'ab') as file:
         file.write(bytes(-os.path.getsize(path) % 4))

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from guest import Guest, GuestError
+from guest import Guest, GuestError, compile_static
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -29,7 +29,7 @@ LONG = [(cpus, options, 3000000) for cpus in (1, 2, 4) for options in (ALWAYS, '
 def initramfs(folder, base):
     """Busybox's, and behind it the program."""
     program, path = os.path.join(folder, 'window-work'), os.path.join(folder, 'initramfs')
-    subprocess.run(['gcc', '-O2', '-static', '-pthread', os.path.join(HERE, 'window_work.c'), '-o', program], check=True)
+    compile_static(os.path.join(HERE, 'window_work.c'), program)
     more = Cpio()
     with open(program, 'rb') as file:
         more.add('bin/window-work', 0o100755, file.read())

@@ -330,7 +330,7 @@ static void block_translated(Block *b, const Trans *t)
 static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
 {
     Block *b = block_fill(c, block_begin(c, linear, f), linear, f);
-    const Trans *t = c->code && b && !b->code2 ? trans_known(c, b->code, b->phys) : NULL;
+    const Trans *t = c->code && b && !b->code2 ? trans_known(c, c->mode, b->code, b->phys) : NULL;
 
     if (t) {
         block_translated(b, t);
@@ -341,7 +341,8 @@ static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
 /* A block of no instructions, if there is a unit for it. */
 static Block *block_known(Cpu *c, uint64_t linear, const Fetch *f)
 {
-    const Trans *t = c->code ? trans_known(c, f->code, f->phys | linear % GUEST_PAGE) : NULL;
+    uint64_t phys = f->phys | linear % GUEST_PAGE;
+    const Trans *t = c->code ? trans_known(c, c->mode, f->code, phys) : NULL;
     Block *b = NULL;
 
     if (t && !t->page2) {

@@ -317,18 +317,23 @@ static void iret_task(Cpu *c)
                 c->next_rip, false, 0);
 }
 
-static void run_iret(Cpu *c, const Insn *i)
+static void iret_any(Cpu *c, unsigned size)
 {
-    if (i->opsize == 8 && iret_usual(c)) {
-        /* done */
-    } else if (v86_mode(c)) {
-        iret_v86(c, i->opsize);
+    if (v86_mode(c)) {
+        iret_v86(c, size);
     } else if (real_mode(c)) {
-        iret_real(c, i->opsize);
+        iret_real(c, size);
     } else if (c->s.rflags & FLAG_NT) {
         iret_task(c);
     } else {
-        iret_protected(c, i->opsize);
+        iret_protected(c, size);
+    }
+}
+
+static void run_iret(Cpu *c, const Insn *i)
+{
+    if (i->opsize != 8 || !iret_usual(c)) {
+        iret_any(c, i->opsize);
     }
     c->s.nmi_blocked = false;
     c->block_break = true;

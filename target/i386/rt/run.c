@@ -249,17 +249,9 @@ static Then run_code(Cpu *c, const Trans *t)
 }
 
 /* With the window come units of its own: of what has one without it they are made at once. */
-static bool known_outside(Cpu *c, const Block *b)
+static bool known_outside(const Cpu *c, const Block *b)
 {
-    bool known;
-
-    if (!(c->mode & MODE_WINDOW)) {
-        return false;
-    }
-    c->mode ^= MODE_WINDOW;
-    known = trans_known(c, b->code, b->phys) != NULL;
-    c->mode ^= MODE_WINDOW;
-    return known;
+    return c->mode & MODE_WINDOW && trans_known(c, c->mode ^ MODE_WINDOW, b->code, b->phys);
 }
 
 /* The block's code, once it has run often enough. */

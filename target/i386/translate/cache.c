@@ -116,10 +116,10 @@ static const Trans *look_up(Cpu *c, const Block *b, TransKey key, NextPage *next
     return alone;
 }
 
-const Trans *trans_known(Cpu *c, const CodePage *page, uint64_t phys)
+const Trans *trans_known(const Cpu *c, uint32_t mode, const CodePage *page, uint64_t phys)
 {
-    TransKey key = {c->mode, WINDOW_ALL};
-    const Trans *t = c->mode & MODE_PLAIN ? *bucket_of(c->code, phys, key) : NULL;
+    TransKey key = {mode, WINDOW_ALL};
+    const Trans *t = mode & MODE_PLAIN ? *bucket_of(c->code, phys, key) : NULL;
 
     while (t && !(t->phys == phys && same_key(t->key, key) && t->page == page && current(t))) {
         t = t->chain;

@@ -105,8 +105,8 @@ void trans_init(CodeCache *cache);
  * that is translated, or the page changed, or the cache was full and is now empty. */
 const Trans *trans_find(Cpu *c, Block *b);
 
-/* The code that is there for that address in the present mode, whoever made it; NULL: none. */
-const Trans *trans_known(Cpu *c, const CodePage *page, uint64_t phys);
+/* The code that is there for that address in that mode, whoever made it; NULL: none. */
+const Trans *trans_known(const Cpu *c, uint32_t mode, const CodePage *page, uint64_t phys);
 
 /* The cache was emptied: forget what this vCPU knows of it. */
 void trans_forget(Cpu *c);
