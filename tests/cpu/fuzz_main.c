@@ -4,7 +4,8 @@
  * states, in real, protected (code and stacks of 16 and 32 bits), long, compatibility and
  * virtual-8086 mode, at levels 0 and 3, with random stack pointers, tables full of gates into more
  * random bytes, and page tables that the code may write; in every other round TLB and translated
- * code are flushed and split at random, too (x-stir).
+ * code are flushed and split at random, too (x-stir). Among the bytes are loops over memory, that
+ * strips may run; and half of the CPUs of 64-bit code give all user code the direct window.
  * Nothing is compared: the process must live. Options: --seconds N, --seed N (of the first round),
  * --rounds N (then the end, whatever the time).
  *
@@ -13,6 +14,7 @@
  * does not answer to the kick fails, too. SAME_CPU rounds use one CPU and code cache one after the
  * other, each from the state as after reset; the seed that is told is that of the first of them.
  */
+#include "accel/tcg/window.h"
 #include "tests/lib/barecpu.h"
 #include "tests/lib/random.h"
 
@@ -21,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,14 +32,18 @@ enum {
     BATCH = 256,
     SAME_CPU = 16,
     ROUND_MS = 2,
-    STUCK_SECONDS = 60,
+    STUCK_SECONDS = 60,    /* of CPU time */
+    ASLEEP_SECONDS = 1200, /* the host may have stopped us for a while */
+    LOOPS = 24,            /* among the bytes */
     TABLES_BYTES = 0x4000,
     TABLE = 0x4000,
     CODE_SPAN = 0x4000
 };
 
+#define NO_STRIP ((uint64_t)-1) /* no end of one */
+
 typedef struct Shared {
-    volatile uint64_t seed, rounds, retired, entries;
+    volatile uint64_t seed, rounds, retired, entries, strips, windows;
 } Shared;
 
 static bool one_in(Random *r, unsigned n)
@@ -54,6 +61,37 @@ static void fill_code(Random *r, uint8_t *at, unsigned bytes)
 
     for (unsigned n = 0; n < bytes; n++) {
         at[n] = one_in(r, 3) ? usual[random_bits(r) % sizeof(usual)] : random_bits(r);
+    }
+}
+
+/* A loop of some instructions of which most access memory, its own bytes perhaps, with a step and a
+ * condition; in one of four some byte is another one. */
+static void put_loop(Random *r, uint8_t *at)
+{
+    static const uint8_t does[] = {0x01, 0x03, 0x29, 0x31, 0x39, 0x85, 0x89, 0x8b, 0x8d, 0x33};
+    static const uint8_t base[] = {1, 2, 3, 5, 6, 7};
+    static const uint8_t back[] = {0x72, 0x73, 0x75, 0x75, 0x75, 0x7c, 0x7f, 0x74};
+    uint8_t *to = at, moving = base[random_below(r, sizeof base)];
+
+    for (unsigned n = random_below(r, 6); n; n--) {
+        uint8_t by = one_in(r, 2) ? moving : base[random_below(r, sizeof base)];
+
+        *to++ = one_in(r, 4) ? 0x48 : 0x4c;
+        *to++ = does[random_below(r, sizeof does)];
+        *to++ = 0x40 | (random_bits(r) & 0x38) | by;
+        *to++ = random_bits(r);
+    }
+    *to++ = 0x48; /* add, or cmp, of a register and a step */
+    *to++ = 0x83;
+    *to++ = (one_in(r, 8) ? 0xf8 : 0xc0) | moving;
+    *to++ = 1u << random_below(r, 7);
+    *to++ = 0x48; /* dec; cmp with a register */
+    *to++ = one_in(r, 2) ? 0xff : 0x3b;
+    *to++ = 0xc8 | base[random_below(r, sizeof base)];
+    *to++ = back[random_below(r, sizeof back)];
+    *to = at - (to + 1);
+    if (one_in(r, 4)) {
+        at[random_below(r, to - at)] = random_bits(r);
     }
 }
 
@@ -193,8 +231,13 @@ static void one_round(BareCpu *b, CodeSize code, uint64_t seed, timer_t timer)
 {
     Random r = {seed};
     struct itimerspec soon = {.it_value = {0, ROUND_MS * 1000000}};
+    unsigned loops[LOOPS];
 
     fill_code(&r, b->ram + BARE_CODE, CODE_SPAN);
+    for (unsigned n = 0; n < LOOPS; n++) {
+        loops[n] = random_below(&r, CODE_SPAN - 64);
+        put_loop(&r, b->ram + BARE_CODE + loops[n]);
+    }
     for (unsigned n = 0; n < 0x8000; n += 8) {
         uint64_t value = one_in(&r, 2) ? address(&r) : random_bits(&r);
 
@@ -205,6 +248,9 @@ static void one_round(BareCpu *b, CodeSize code, uint64_t seed, timer_t timer)
     }
     fill_gates(&r, b, code);
     random_state(&r, b, code);
+    if (!one_in(&r, 4)) {
+        b->c->s.rip += loops[random_below(&r, LOOPS)] - b->c->s.rip % CODE_SPAN;
+    }
     b->c->stir = seed & 1 ? seed << 32 | 1 : 0;
     rt_state_loaded(b->c);
     cpu_attended(b->c);
@@ -221,12 +267,15 @@ typedef struct Used {
     timer_t timer;
 } Used;
 
-static void used_new(Used *u, CodeSize code)
+static void used_new(Used *u, CodeSize code, bool window)
 {
     struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = kick};
 
     u->b = bare_new(code);
     u->code = code;
+    if (code == CODE_64 && window) {
+        u->b->c->window.always = window_reserve(u->b->c, &u->b->areas, 1000);
+    }
     u->s = u->b->c->s;
     memcpy(u->tables, u->b->ram + BARE_TABLES, TABLES_BYTES);
     event.sigev_value.sival_ptr = u->b->c;
@@ -243,20 +292,25 @@ static void used_again(Used *u)
 static void batch(Shared *shared, uint64_t seed, unsigned rounds)
 {
     static Used u;
+    struct itimerval stuck = {.it_value = {STUCK_SECONDS, 0}};
 
     for (unsigned n = 0; n < rounds; n++) {
         if (n % SAME_CPU == 0) {
-            used_new(&u, (seed + n) / SAME_CPU % 3);
+            used_new(&u, (seed + n) / SAME_CPU % 3, (seed + n) / SAME_CPU / 3 % 2);
             shared->seed = seed + n;
         }
-        alarm(STUCK_SECONDS);
+        setitimer(ITIMER_VIRTUAL, &stuck, NULL);
+        alarm(ASLEEP_SECONDS);
         used_again(&u);
+        u.b->c->strip_end = NO_STRIP;
         one_round(u.b, u.code, seed + n, u.timer);
+        shared->strips += u.b->c->strip_end != NO_STRIP;
         shared->rounds++;
         if ((n + 1) % SAME_CPU == 0 || n + 1 == rounds) {
             timer_delete(u.timer);
             shared->retired += u.b->c->retired;
             shared->entries += u.b->c->entries;
+            shared->windows += u.b->c->window.figures.pages;
         }
     }
 }
@@ -302,8 +356,9 @@ int main(int argc, char **argv)
         seed = shared->seed + SAME_CPU;
     }
     printf("%s fuzz: %llu rounds of random code, %llu instructions interpreted, %llu times "
-           "translated code was entered\n",
+           "translated code was entered, %llu rounds had strips, %llu pages mapped in windows\n",
            failures || !shared->entries ? "FAIL" : "ok", (unsigned long long)shared->rounds,
-           (unsigned long long)shared->retired, (unsigned long long)shared->entries);
+           (unsigned long long)shared->retired, (unsigned long long)shared->entries,
+           (unsigned long long)shared->strips, (unsigned long long)shared->windows);
     return failures || !shared->entries;
 }
