@@ -326,7 +326,8 @@ static void emit_push_return(Unit *u, unsigned size)
     place_begin(u);
     store_pair(e, SCRATCH_C, p.base, p.index, p.disp, size);
     place_end(u);
-    lea_base(e, GUEST_SP, GUEST_SP, -(int32_t)size, u->code64);
+    u->sp -= size;
+    sp_settle(u);
 }
 
 /* rbp: where the call in work leads. */
@@ -354,6 +355,7 @@ static void emit_call_far(Unit *u, const Insn *i)
     Place p;
     Hole miss;
 
+    sp_settle(u);
     if (memory) {
         emit_target_operand(u, i);
         store_gs(e, CPU_AT(jump_rip), SCRATCH_A);
@@ -400,8 +402,9 @@ static void emit_ret(Unit *u, const Insn *i)
     load_pair(e, SCRATCH_A, p.base, p.index, p.disp, size);
     place_end(u);
     miss = emit_jump_lookup(u);
-    lea_base(e, GUEST_SP, GUEST_SP, size + more, u->code64);
-    emit_jump_hit(u, miss, COLD_INDIRECT, unit_now(u)->at);
+    lea_base(e, GUEST_SP, GUEST_SP, u->sp + size + more, u->code64);
+    emit_jump_hit(u, miss, COLD_INDIRECT, unit_now(u)->at); /* where it has not been changed */
+    u->sp = 0;
 }
 
 bool emit_branch(Unit *u, bool *ends)

@@ -364,7 +364,7 @@ Place emit_access(Unit *u, unsigned n, unsigned size, bool write)
 
 Place emit_access_stack(Unit *u, unsigned n, unsigned reg, int32_t disp, unsigned size, bool write)
 {
-    Address a = {reg, REG_NONE, 0, SEG_SS, width(u), disp};
+    Address a = {reg, REG_NONE, 0, SEG_SS, width(u), disp + (reg == R_SP ? u->sp : 0)};
 
     return access_at(u, &a, share_access(u, n, size, write), size, write);
 }

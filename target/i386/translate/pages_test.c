@@ -18,6 +18,8 @@ GUEST(writes, ".code64\n 1: call 2f\n add %ebx, %eax\n incb 0x11000\n dec %ecx\n
               " .org writes + 0xffd\n 2: mov $0x11, %ebx\n ret");
 GUEST(jumps, ".code64\n 1: add $2, %eax\n jmp 2f\n .org jumps + 0xfee\n 3: dec %ecx\n jnz 1b\n hlt\n"
              " .org jumps + 0xffc\n 2: lea 0x12345678(%rbx), %rbx\n jmp 3b");
+GUEST(pushes, ".code64\n 1: push %rax\n push %rbx\n lea 1(%rdx), %rdx\n push $5\n push %rcx\n"
+              " pop %rsi\n pop %rdi\n cmp $5, %rdi\n pop %rbx\n pop %rax\n dec %ecx\n jnz 1b\n hlt");
 /* clang-format on */
 
 /* The first 2 MB in small pages. */
@@ -93,6 +95,30 @@ TEST("translate: where the second page is not there, the instruction faults with
     check(b->c->last[0].cr2, SECOND);
     check(b->c->s.gpr[R_AX], 0);
     check(b->c->s.gpr[R_BX], 101);
+    bare_free(b);
+}
+
+TEST("translate: a page that is not there shows rSP in the middle of a run of PUSH")
+{
+    BareCpu *b = loaded(pushes, pushes_end, 100);
+    X86State *s = &b->c->s;
+
+    check(bare_run(b), RT_HALT);
+    check(s->gpr[R_DX], 100);
+    for (unsigned n = 0; n < 4; n++) { /* before the first PUSH, and behind 1, 2, 3 */
+        s->activity = CPU_RUNNING;
+        s->rip = BARE_CODE;
+        s->gpr[R_CX] = 1;
+        s->gpr[R_SP] = SECOND + GUEST_PAGE + 8 * n;
+        b->c->last_count = 0;
+        map_second(b, 0);
+        bare_run(b);
+        check(bare_fault(b), EXC_PF);
+        check(b->c->last[0].cr2, SECOND + GUEST_PAGE - 8);
+        check(b->c->last[0].rip, BARE_CODE + (n == 3 ? 8 : n == 2 ? 6 : n));
+        check(s->gpr[R_SP], SECOND + GUEST_PAGE);
+        check(s->gpr[R_DX], 100 + (n > 2 ? 2 : n > 1 ? 1 : 0));
+    }
     bare_free(b);
 }
 

@@ -12,10 +12,70 @@ bool stack_plain(const Unit *u, const Insn *i)
            (u->mode & MODE_STACK) >> MODE_STACK_SHIFT == (u->code64 ? 2 : 1);
 }
 
-static void move_sp(Unit *u, int32_t by)
+/* ---- rSP ---- */
+
+void sp_settle(Unit *u)
 {
-    lea_base(&u->e, GUEST_SP, GUEST_SP, by, u->code64);
+    if (u->sp) {
+        lea_base(&u->e, GUEST_SP, GUEST_SP, u->sp, u->code64);
+        u->sp = 0;
+    }
 }
+
+/* Only the first version waits: the others are entered in front of any instruction. */
+void sp_moves(Unit *u, int32_t by)
+{
+    u->sp += by;
+    if (u->alone || u->strip.now) {
+        sp_settle(u);
+    }
+}
+
+static bool names_sp(const Insn *i)
+{
+    for (unsigned n = 0; n < 4; n++) {
+        if (i->operand[n].kind == OPERAND_GPR && i->operand[n].reg == R_SP) {
+            return true;
+        }
+    }
+    return i->base == R_SP || i->index == R_SP;
+}
+
+/* Is it emitted so that rSP's register need not be right? */
+static bool does_without_sp(const Unit *u, const Insn *i)
+{
+    switch (i->op) {
+    case OP_PUSH:
+    case OP_POP:
+        return stack_plain(u, i) && i->operand[0].kind != OPERAND_MEM && !names_sp(i);
+    case OP_CALL:
+    case OP_RET:
+        return stack_plain(u, i);
+    case OP_LEA:
+        return !names_sp(i);
+    default:
+        return does_nothing(i) || (copy_possible(u, i) && !names_sp(i));
+    }
+}
+
+static bool ways_meet(const Unit *u)
+{
+    for (unsigned n = 0; n < u->inners; n++) {
+        if (u->inner[n].to == u->now) {
+            return true;
+        }
+    }
+    return u->strip.wanted && u->now <= u->loop.last && u->loop.met >> u->now & 1;
+}
+
+void sp_before(Unit *u)
+{
+    if (u->sp && (ways_meet(u) || !does_without_sp(u, unit_now(u)->i))) {
+        sp_settle(u);
+    }
+}
+
+/* ---- PUSH, POP, LEAVE ---- */
 
 static Place check_push(Unit *u, unsigned n)
 {
@@ -64,7 +124,7 @@ static bool emit_push(Unit *u, const Insn *i)
         store_pair_imm(e, i->imm, p.base, p.index, p.disp, width(u));
         place_end(u);
     }
-    move_sp(u, -(int32_t)width(u));
+    sp_moves(u, -(int32_t)width(u));
     return true;
 }
 
@@ -83,7 +143,7 @@ static bool emit_pop(Unit *u, const Insn *i)
     load_pair(e, in_frame(reg) ? SCRATCH_C : host_of[reg], p.base, p.index, p.disp, width(u));
     place_end(u);
     if (reg != R_SP) {
-        move_sp(u, width(u));
+        sp_moves(u, width(u));
     }
     if (in_frame(reg)) {
         store_gs(e, CPU_AT(s.gpr) + 8 * reg, SCRATCH_C);

@@ -140,6 +140,7 @@ Cold *cold_add(Unit *u, ColdKind kind, Hole hole, int32_t at)
                    .fault = -1,
                    .linear = SCRATCH_A,
                    .fpu_known = u->fpu_known,
+                   .sp = u->sp,
                    .x87 = u->x87};
     return cold;
 }
@@ -156,7 +157,7 @@ void unit_fault_end(Unit *u)
     f->to = u->e.at - u->cache->write;
     f->at = unit_now(u)->at;
     f->leave = 0;
-    if (u->garbage || u->x87.last >= 0) { /* for the way out to put right */
+    if (u->garbage || u->x87.last >= 0 || u->sp) { /* for the way out to put right */
         Cold *cold = cold_add(u, COLD_ONE, NULL, f->at);
 
         cold->recipe = u->garbage ? u->recipe : -1;
@@ -169,12 +170,19 @@ void unit_fault_end(Unit *u)
     }
 }
 
+static void cold_sp(Unit *u, int32_t by)
+{
+    if (by) {
+        lea_base(&u->e, GUEST_SP, GUEST_SP, by, u->code64);
+    }
+}
+
 static void emit_cold(Unit *u, const Cold *cold)
 {
     Emit *e = &u->e;
     const CodeCache *cache = u->cache;
 
-    if (cold->kind == COLD_ALONE && cold->recipe < 0 && u->alone_at[cold->at]) {
+    if (cold->kind == COLD_ALONE && cold->recipe < 0 && !cold->sp && u->alone_at[cold->at]) {
         fill32(e, cold->hole, u->alone_at[cold->at]);
         return;
     }
@@ -183,6 +191,7 @@ static void emit_cold(Unit *u, const Cold *cold)
     } else {
         fill32(e, cold->hole, e->at);
     }
+    cold_sp(u, cold->sp);
     if (cold->recipe >= 0) {
         recipe_run(u, cold->recipe);
     }
@@ -206,10 +215,12 @@ static void emit_cold(Unit *u, const Cold *cold)
                 cold->at | cold->size << 16 | (cold->write ? FILL_WRITE : 0) |
                     (cold->plain ? FILL_PLAIN : 0));
         emit_call_routine(u, cache->fill);
+        cold_sp(u, -cold->sp);
         jmp_to(e, cold->back);
         return;
     case COLD_FPU:
         emit_call_routine(u, cache->fpu);
+        cold_sp(u, -cold->sp);
         jmp_to(e, cold->back);
         return;
     case COLD_JUMP:
@@ -291,6 +302,7 @@ static bool emit_insn(Unit *u)
         recipe_follow(u);
         return true;
     }
+    sp_settle(u);
     if (!callable(i)) {
         emit_one(u);
         return false;
@@ -408,13 +420,19 @@ static void emit_first(Unit *u)
     region_of_loop(u);
     for (u->now = 0; u->now < u->count && on && !u->e.full; u->now++) {
         if (u->in_region && u->now > u->region[u->regions].last) {
+            sp_settle(u);
             region_close(u);
         }
+        sp_before(u);
         strip_meet(u);
         window_meet(u);
         u->before = state_now(u);
         on = unit_emit_next(u);
     }
+    if (on) {
+        sp_settle(u);
+    }
+    u->sp = 0;
     region_close(u);
     window_inners_end(u);
     if (on && !u->e.full) {

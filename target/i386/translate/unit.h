@@ -49,6 +49,7 @@ typedef struct Cold {
     bool backwards;    /* COLD_LINK */
     bool write, plain; /* COLD_FILL: FILL_ bits */
     uint8_t linear;    /* COLD_FILL: where the linear address is */
+    int16_t sp;        /* what rSP is ahead of its register, see Unit.sp */
     int16_t recipe;    /* run before anything else; -1: flags are right */
     int16_t fault;     /* COLD_ONE: whose way out it is; -1: nobody's   */
     X87Last x87;       /* to be written down on the way out */
@@ -201,6 +202,8 @@ typedef struct Unit {
      * being what they were: then a check may overwrite them. -1: none. */
     int recipe;
     bool garbage; /* a check has overwritten them; there is a recipe */
+    /* In a run of PUSH and POP rSP is GUEST_SP + sp: the register is changed once. */
+    int16_t sp;
     uint8_t *
         out; /* in front of all: leaves for the top; so does the top when the page's code changes */
     uint8_t *far;    /* from the jump table, with the rip in rbp: sets page_rip */
@@ -390,6 +393,11 @@ void x87_write(Unit *u, X87Last what); /* the same on a way out; uses rcx, and r
 void emit_call(Unit *u, bool last);
 /* stack.c: false: not this one */
 bool emit_stack(Unit *u);
+/* In front of the instruction in work, in the first version: rSP's register is made right, unless
+ * the instruction does with Unit.sp. */
+void sp_before(Unit *u);
+void sp_settle(Unit *u); /* at once */
+void sp_moves(Unit *u, int32_t by);
 /* PUSH, POP, LEAVE, near branch of the code's own width in the flat model. */
 bool stack_plain(const Unit *u, const Insn *i);
 static inline unsigned width(const Unit *u)
