@@ -13,7 +13,7 @@
 #include "target/i386/rt/walk.h"
 #include "target/i386/translate/translate.h"
 
-enum { INSN_BYTES = 15 };
+enum { INSN_BYTES = 15, DECODED = 2, WARM_COUNT = 7 };
 
 void block_init(Cpu *c, void *arena, size_t bytes)
 {
@@ -327,6 +327,21 @@ static void block_translated(Block *b, const Trans *t)
     b->trans = t->page2 ? NULL : t;
 }
 
+/* Blocks are forgotten when the arena starts over: having been decoded counts as so many runs, so
+ * that what runs seldom but again and again is translated in the end. The count is in the lower
+ * bits, behind a part of the hash. */
+static void block_warm(BlockCache *cache, Block *b)
+{
+    uint64_t hash = (b->phys ^ (uint64_t)b->mode << 40 ^ b->version) * 0x9e3779b97f4a7c15u;
+    uint16_t *warm = &cache->warm[hash >> 48 & (WARM_SIZE - 1)], tag = hash >> 32 & ~WARM_COUNT;
+
+    if ((*warm & ~WARM_COUNT) != tag) {
+        *warm = tag;
+    }
+    b->runs = (*warm & WARM_COUNT) * DECODED;
+    *warm += (*warm & WARM_COUNT) != WARM_COUNT;
+}
+
 static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
 {
     Block *b = block_fill(c, block_begin(c, linear, f), linear, f);
@@ -334,6 +349,8 @@ static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
 
     if (t) {
         block_translated(b, t);
+    } else if (b && b != block_loose(c->blocks)) {
+        block_warm(c->blocks, b);
     }
     return b;
 }

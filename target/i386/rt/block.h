@@ -12,7 +12,13 @@
 #pragma once
 #include "target/i386/rt/cpu.h"
 
-enum { BLOCK_MAX = 64, JUMP_SIZE = 4096, BLOCK_BUCKETS = 32768, FETCH_SIZE = 256 };
+enum {
+    BLOCK_MAX = 64,
+    JUMP_SIZE = 4096,
+    BLOCK_BUCKETS = 32768,
+    FETCH_SIZE = 256,
+    WARM_SIZE = 65536
+};
 
 typedef struct Block {
     uint64_t phys; /* of the first byte                                            */
@@ -25,7 +31,8 @@ typedef struct Block {
     uint32_t version, version2;
     uint32_t mode;
     uint16_t bytes;
-    uint8_t count, runs; /* runs: how often it was interpreted, up to Cpu.translate_after */
+    uint8_t count, runs; /* runs: how often it was interpreted, up to Cpu.translate_after, and what
+                            BlockCache.warm knew */
     struct Block *chain; /* same bucket */
     Insn insn[];
 } Block;
@@ -56,6 +63,7 @@ typedef struct BlockCache {
     Fetch fetch[FETCH_SIZE];
     Jump jump[JUMP_SIZE];
     Block *bucket[BLOCK_BUCKETS];
+    uint16_t warm[WARM_SIZE]; /* what outlives blocks: how often they were decoded (block.c) */
     /* The block that is never kept: code in devices. It also stands where no block is. */
     uint8_t loose[sizeof(Block) + sizeof(Insn)] __attribute__((aligned(64)));
 } BlockCache;

@@ -229,6 +229,18 @@ static void unit_begin(Unit *u, Cpu *c, const Block *b, TransKey key, NextPage *
     unit_gather(u, b, next);
 }
 
+/* The next unit in the order of addresses. It is the first of each part that begins behind the one
+ * before. */
+static void number(CodeCache *cache, Trans *t)
+{
+    uint32_t before = cache->count ? cache->used : 0;
+
+    for (uint32_t part = (before + CODE_PART - 1) / CODE_PART; part * CODE_PART < t->to; part++) {
+        cache->first[part] = cache->count;
+    }
+    cache->by_address[cache->count] = t;
+}
+
 static Trans *make(Unit *u, const Block *b)
 {
     CodeCache *cache = u->cache;
@@ -243,8 +255,8 @@ static Trans *make(Unit *u, const Block *b)
     }
     t = record(cache, u, b);
     prepare_kill(u, t);
+    number(cache, t);
     cache->used = t->to;
-    cache->by_address[cache->count] = t;
     atomic_store_explicit(&cache->count, cache->count + 1, memory_order_release);
     cache->figures.units++;
     cache->figures.insns += u->count;
@@ -344,23 +356,18 @@ const Trans *trans_find(Cpu *c, Block *b)
 
 /* ---- by host address ---- */
 
+/* A search by halves would read a dozen records that nobody has in the host's cache. */
 static const Trans *trans_at(const CodeCache *cache, uint32_t at)
 {
-    uint32_t low = 0, high = atomic_load_explicit(&cache->count, memory_order_acquire);
+    uint32_t count = atomic_load_explicit(&cache->count, memory_order_acquire), n;
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const Trans *t = cache->by_address[middle];
-
-        if (at < t->from) {
-            high = middle;
-        } else if (at >= t->to) {
-            low = middle + 1;
-        } else {
-            return t;
-        }
+    if (!count || at < cache->by_address[0]->from || at >= cache->by_address[count - 1]->to) {
+        return NULL;
     }
-    return NULL;
+    for (n = cache->first[at / CODE_PART]; n < count && cache->by_address[n]->to <= at;) {
+        n++;
+    }
+    return n < count && cache->by_address[n]->from <= at ? cache->by_address[n] : NULL;
 }
 
 void trans_link(Cpu *c, const Trans *t)

@@ -71,7 +71,7 @@ typedef struct TransFigures {
     _Atomic uint64_t units, insns, host_bytes, flushes;
 } TransFigures;
 
-enum { CODE_CHUNK = 2 << 20 };
+enum { CODE_CHUNK = 2 << 20, CODE_PART = 4096, CODE_PARTS = (1 << 30) / CODE_PART };
 
 /* One for a machine, shared by its vCPUs. All memory is the engine's. */
 typedef struct CodeCache {
@@ -86,6 +86,7 @@ typedef struct CodeCache {
     _Atomic uint64_t generation; /* raised, with the world stopped, when all was thrown away */
     struct Trans *_Atomic bucket[TRANS_BUCKETS];
     struct Trans *by_address[TRANS_COUNT]; /* ascending */
+    uint32_t first[CODE_PARTS];            /* ... of those that end in a part or behind it */
     _Atomic uint32_t count;
     TransFigures figures;
 
@@ -97,8 +98,8 @@ typedef struct CodeCache {
     const uint8_t *leave_rip, *leave_link, *leave_one, *leave_indirect, *leave_jump;
 } CodeCache;
 
-/* Write the shared routines. The rest is 0 but for the memory: write, run, data and their sizes, at
- * least 1 MB each. */
+/* Write the shared routines. The rest is 0 but for the memory: write, run, data and their sizes, 1
+ * MB to 1 GB each. */
 void trans_init(CodeCache *cache);
 
 /* The code for a block, made if need be. NULL: there is none now: its first instruction is not one
