@@ -293,6 +293,14 @@ typedef struct Cpu {
     JumpTable jumps[JUMP_VIEWS];
 } Cpu;
 
+/* User code whose address space has the window, but rSP is not where such code counts on it:
+ * window_update(). */
+static inline bool window_astray(const Cpu *c)
+{
+    return c->cpl == 3 && c->window.mode &&
+           c->window.tag[WINDOW_STACK] != window_tag(c->s.gpr[R_SP]);
+}
+
 /* Make rt_run() come back soon, from any thread or a signal handler; and not again. */
 static inline void cpu_kick(Cpu *c)
 {

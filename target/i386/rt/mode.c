@@ -203,7 +203,7 @@ void cpu_level_changed(Cpu *c)
     c->mode =
         (c->mode & ~(uint32_t)(MODE_USER | MODE_INNER | MODE_VIEW | MODE_STEP | MODE_WINDOW)) |
         level_mode(c) | (uint32_t)c->view << MODE_VIEW_SHIFT | (cpl == 3 ? c->window.mode : 0);
-    if (unlikely(c->window.always | c->window.paranoid)) {
+    if (unlikely(c->window.always | c->window.paranoid) || window_astray(c)) {
         window_update(c);
     }
     c->block_break = true;

@@ -292,6 +292,9 @@ static RtExit loop_translated(Cpu *c)
         if (unlikely(c->stir)) {
             stir(c);
         }
+        if (unlikely(window_astray(c))) {
+            window_update(c);
+        }
         if (unlikely(c->block_break) &&
             then == THEN_LINK) { /* from code of another mode, perhaps */
             then = THEN_NOTHING;

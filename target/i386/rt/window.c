@@ -205,6 +205,7 @@ void window_init_tags(Cpu *c)
     for (unsigned n = 0; n < WINDOW_SLOTS; n++) {
         window_clear(&c->window, n);
     }
+    window_clear(&c->window, WINDOW_STACK);
     c->window.context = 0;
 }
 

@@ -18,9 +18,10 @@ struct Cpu;
 
 enum {
     WINDOW_SLOTS = 4,
-    WINDOW_SLOT_SHIFT = 45,  /* bits 45 and 46 of a linear address are its slot            */
-    WINDOW_CHUNK_SHIFT = 40, /* bits 40 to 55 are the tag                                  */
-    WINDOW_NO_TAG = 0x7fff,  /* only addresses that the host does not have have it         */
+    WINDOW_STACK = WINDOW_SLOTS, /* a fifth tag and addend: those of the slot that rSP is in */
+    WINDOW_SLOT_SHIFT = 45,      /* bits 45 and 46 of a linear address are its slot            */
+    WINDOW_CHUNK_SHIFT = 40,     /* bits 40 to 55 are the tag                                  */
+    WINDOW_NO_TAG = 0x7fff,      /* only addresses that the host does not have have it         */
     WINDOW_BUCKET_BITS = 15,
     WINDOW_BUCKETS = 1 << WINDOW_BUCKET_BITS,
     WINDOW_PAGES = 1 << 18, /* that a vCPU maps at most: 1 GB                             */
@@ -71,13 +72,16 @@ typedef struct WindowRecent {
 /* A chunk's tag and addend are what translated code of MODE_WINDOW looks at: an address whose bits
  * 40 to 55 are the tag lies, plus the addend minus WINDOW_ADDEND, in the host's memory or faults
  * there. Slot 0 has chunk 0 wherever a context has the window. They change only where a unit has
- * been left for good, not in what it calls or in a signal handler that comes back to it. */
+ * been left for good, not in what it calls or in a signal handler that comes back to it.
+ * Whoever enters code of MODE_WINDOW has rSP in the chunk of WINDOW_STACK, and such code keeps it
+ * there, or in the guards near it, from unit to unit (translate/window_stack.c). */
 typedef struct Window {
-    uint16_t tag[WINDOW_SLOTS];    /* WINDOW_NO_TAG: no chunk, and the addend leads nowhere */
-    uint64_t minus[WINDOW_SLOTS];  /* minus the chunk's linear address */
-    uint64_t addend[WINDOW_SLOTS]; /* host - linear + WINDOW_ADDEND    */
-    uint32_t context;              /* tlb2.context whose pages are mapped; 0: none */
-    uint32_t mode; /* what is in the mode key of 64-bit user code as things stand: MODE_WINDOW, 0 */
+    uint16_t tag[WINDOW_SLOTS + 1];    /* WINDOW_NO_TAG: no chunk, and the addend leads nowhere */
+    uint64_t minus[WINDOW_SLOTS + 1];  /* minus the chunk's linear address */
+    uint64_t addend[WINDOW_SLOTS + 1]; /* host - linear + WINDOW_ADDEND    */
+    uint32_t context;                  /* tlb2.context whose pages are mapped; 0: none */
+    uint32_t mode; /* what is in the mode key of 64-bit user code as things stand, rSP being where
+                      it should be: MODE_WINDOW, 0 */
 
     WindowStore *store;           /* NULL: this vCPU has no window                       */
     uintptr_t host[WINDOW_SLOTS]; /* where each slot's chunk begins                      */
@@ -123,8 +127,8 @@ void window_init(struct Cpu *c);
 void window_set(Window *w, uint64_t linear, uint64_t host);
 void window_clear(Window *w, unsigned slot);
 
-/* What the window depends on has changed (context, level, PKRU, debugging): Window.mode, and the
- * bit in Cpu.mode. */
+/* What the window depends on has changed (context, level, PKRU, debugging, rSP's chunk):
+ * Window.mode, WINDOW_STACK and the bit in Cpu.mode. */
 void window_update(struct Cpu *c);
 
 /* An access of translated code faulted at that host address: map the page. false: it is not in the

@@ -40,6 +40,22 @@ static bool possible(const Cpu *c)
 
 static void adopt(Cpu *c);
 
+/* User code of the window counts on it. false: rSP is in no chunk. */
+static bool stack_within(Cpu *c)
+{
+    Window *w = &c->window;
+    unsigned n = window_slot(c->s.gpr[R_SP]);
+
+    if (w->tag[n] == WINDOW_NO_TAG || w->tag[n] != window_tag(c->s.gpr[R_SP])) {
+        window_clear(w, WINDOW_STACK);
+        return false;
+    }
+    w->tag[WINDOW_STACK] = w->tag[n];
+    w->minus[WINDOW_STACK] = w->minus[n];
+    w->addend[WINDOW_STACK] = w->addend[n];
+    return true;
+}
+
 void window_update(Cpu *c)
 {
     Window *w = &c->window;
@@ -55,7 +71,7 @@ void window_update(Cpu *c)
         adopt(c);
     }
     w->mode = w->context && w->context == c->tlb2.context && possible(c) ? MODE_WINDOW : 0;
-    wanted = user_code(c) ? w->mode : 0;
+    wanted = w->mode && user_code(c) && stack_within(c) ? w->mode : 0;
     if ((c->mode & MODE_WINDOW) != wanted) {
         c->mode ^= MODE_WINDOW;
         c->block_break = true;

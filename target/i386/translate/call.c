@@ -30,4 +30,5 @@ void emit_call(Unit *u, bool last)
     mov_imm(e, SCRATCH_C, unit_next(u));
     emit_call_routine(u, last ? u->cache->call_last : u->cache->call);
     u->fpu_known = false;
+    u->called = true;
 }

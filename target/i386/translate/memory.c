@@ -331,6 +331,10 @@ static Place access_at(Unit *u, const Address *a, const Access *what, unsigned s
     if (u->strip.now) {
         return strip_place(u, a, what, &p) ? p : check_alone(u, a, size, write);
     }
+    if (stack_address(u, a)) {
+        u->direct = true;
+        return stack_place(u, a);
+    }
     u->direct = u->window && what && window_access(u, a, what, &p);
     if (u->direct) {
         return p;

@@ -96,6 +96,9 @@ const void *trans_next(Cpu *c)
     if (c->view == VIEW_SLOW || alone(c) || c->code_generation != c->code->generation) {
         return NULL;
     }
+    if (unlikely(window_astray(c))) {
+        window_update(c);
+    }
     jump_check(c);
     t = &c->jumps[c->view];
     if (t->word[slot] + c->code_tag + c->s.rip) {

@@ -25,8 +25,6 @@ typedef struct Knowledge {
     bool code64;
 } Knowledge;
 
-enum { STRETCH_SHIFT = 56 }; /* of an access's key */
-
 /* Constants that leave a small value small. */
 enum { SMALL_PLUS = 1 << 24 };
 
@@ -342,8 +340,8 @@ static bool loops(const Insn *i)
 
 /* ---- loops ---- */
 
-/* The stretch that a unit begins with, and there the value of register n. */
-enum { FIRST_STRETCH = 1, FIRST_VALUE = VALUES, JUMPS = 4 };
+/* At a unit's top the value of register n is FIRST_VALUE + n. */
+enum { FIRST_VALUE = VALUES, JUMPS = 4 };
 
 /* What is known where a branch to the inside jumps. */
 typedef struct Landing {

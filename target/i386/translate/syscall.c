@@ -5,8 +5,8 @@
  * (docs/design/translator.md, "System code"). What they do not answer for is left to the
  * interpreter in front of the instruction: EFER.SCE is clear; EFLAGS.AC stays set (SYSCALL with
  * SMAP); SYSRET to an address that is not canonical, or is so only with 57 bits, to TF or AC, or
- * while an interrupt waits for IF; SYSRET in the test mode that gives every address space the
- * window. TF, breakpoints and watched data never come here: such modes are not translated.
+ * while an interrupt waits for IF; SYSRET to user code of the window with rSP where it does not
+ * count on it, and in the test mode that gives every address space the window. TF, breakpoints and watched data never come here: such modes are not translated.
  */
 #include "target/i386/rt/rt.h"
 #include "target/i386/translate/unit.h"
@@ -226,10 +226,24 @@ static void make_syscall(Emit *e, const CodeCache *cache, View view)
     leave_to_interpreter(e, cache, odd, odds);
 }
 
+/* User code of the window finds rSP in its chunk. Overwrites flags. */
+static Hole astray(Emit *e)
+{
+    Hole none, odd;
+
+    load_gs32(e, SCRATCH_C, CPU_AT(window.mode));
+    none = jrcxz8(e);
+    rorx(e, SCRATCH_C, GUEST_SP, WINDOW_CHUNK_SHIFT, true);
+    cmp16_gs(e, SCRATCH_C, CPU_AT(window.tag[WINDOW_STACK]));
+    odd = jcc32(e, CC_NE);
+    fill8(e, none);
+    return odd;
+}
+
 /* r11: page offset of the instruction. */
 static void make_sysret(Emit *e, const CodeCache *cache)
 {
-    Hole odd[5];
+    Hole odd[6];
 
     save_flags(e);
     cmp_gs8_imm(e, CPU_AT(window.always), 0);
@@ -245,6 +259,7 @@ static void make_sysret(Emit *e, const CodeCache *cache)
     shift(e, SAR, SCRATCH_C, 16, true);
     alu_rr(e, 0x39, SCRATCH_C, GUEST_CX, true);
     odd[3] = jcc32(e, CC_NE);
+    odd[5] = astray(e);
     load_gs32(e, H_AX, CPU_AT(s.gpr[11]));
     alu_imm(e, AND, H_AX, SYSRET_FLAGS, false);
     alu_imm(e, OR, H_AX, FLAG_ONE, false);
@@ -258,7 +273,7 @@ static void make_sysret(Emit *e, const CodeCache *cache)
     load_segment(e, SEG_CS, ATTR_CODE64 | ATTR_DPL3);
     enter_level(e, 3, VIEW_USER);
     go_to(e, cache, VIEW_USER, (Target){0});
-    leave_to_interpreter(e, cache, odd, 5);
+    leave_to_interpreter(e, cache, odd, 6);
 }
 
 static const uint8_t *run_view(const CodeCache *cache, const Emit *e)

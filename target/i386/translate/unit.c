@@ -320,11 +320,15 @@ bool unit_emit_next(Unit *u)
 
     u->undisturbed = false;
     u->direct = false;
+    u->called = false;
     x87_before(u);
     on = emit_insn(u);
     if (!u->undisturbed) {
         linear_lost(u);
         addend_lost(u);
+    }
+    if (on) {
+        stack_look(u);
     }
     return on;
 }
@@ -508,6 +512,7 @@ void unit_emit(Unit *u)
     emit_entry_and_top(u);
     strip_plan(u);
     share_plan(u);
+    stack_plan(u);
     emit_first(u);
     if (u->page2) {
         u->link = e->at;

@@ -244,6 +244,8 @@ typedef struct Unit {
     uint8_t slot_before; /* of the last check                                  */
     uint64_t linear_key; /* of the access whose address rbp holds, linear_at; 0: none */
     unsigned withins;
+    bool called;        /* the instruction in work has called a function of the interpreter's */
+    uint64_t stray[(UNIT_MAX + 63) / 64]; /* instructions behind which rSP is looked at   */
     uint8_t *known;     /* the entry for who knows that the FPU is there      */
     uint8_t *alone_top; /* of the second version, of a loop; NULL: none       */
     Edges edges;
@@ -292,6 +294,8 @@ void recipe_run(Unit *u, int recipe);
 /* share.c: which accesses lie near one another. Values in keys: that of a register that is not
  * there, of rip, then those of the 16 registers at the unit's top. */
 enum { VALUE_NONE = 1, VALUE_IP, VALUES };
+enum { STRETCH_SHIFT = 56, FIRST_STRETCH = 1 }; /* keys' upper bits: part of the unit */
+#define VALUE_STACK ((uint64_t)FIRST_STRETCH << STRETCH_SHIFT | (VALUES + R_SP))
 void share_plan(Unit *u);
 /* The nth access of the instruction in work, if it is as the plan says. NULL: check it alone. */
 const Access *share_access(const Unit *u, unsigned n, unsigned size, bool write);
@@ -328,6 +332,16 @@ void window_inners_end(Unit *u); /* branches to what the unit turned out not to 
 /* In front of a branch to the unit's own top. */
 void window_loop(Unit *u);
 void window_addend(Unit *u, unsigned slot); /* to r11, if it is not there */
+/* linear: a host register; behind it r11 is the slot's addend. */
+void window_check(Unit *u, unsigned linear, unsigned slot, Cold *cold);
+
+/* window_stack.c: rSP stays in its chunk. */
+void stack_plan(Unit *u);
+/* Behind the instruction in work, which did not end the unit. */
+void stack_look(Unit *u);
+/* rSP and a constant: such an address is not looked at. */
+bool stack_address(const Unit *u, const Address *a);
+Place stack_place(Unit *u, const Address *a);
 
 /* memory.c. After the check rbp + r11 - 12 is the host address; flags_settle() comes next. */
 void emit_address(Unit *u, const Insn *i, unsigned to); /* linear, to rbp or elsewhere */

@@ -55,12 +55,14 @@ static void check_keeping(Unit *u, unsigned linear, unsigned slot, Cold *cold)
     fill8(e, hit);
 }
 
-/* linear: a host register. Behind it r11 is the slot's addend. */
+void window_check(Unit *u, unsigned linear, unsigned slot, Cold *cold)
+{
+    (u->recipe >= 0 ? check_short : check_keeping)(u, linear, slot, cold);
+}
+
 static void check_chunk(Unit *u, unsigned linear, unsigned slot)
 {
-    Cold *cold = cold_add(u, COLD_ALONE, NULL, u->now);
-
-    (u->recipe >= 0 ? check_short : check_keeping)(u, linear, slot, cold);
+    window_check(u, linear, slot, cold_add(u, COLD_ALONE, NULL, u->now));
     u->slot_before = slot;
 }
 
@@ -71,8 +73,10 @@ enum { ADDRESS_MIN = 1 << 16 };
 
 static bool slot_of(const Unit *u, uint64_t linear, unsigned *slot)
 {
-    *slot = window_slot(linear);
-    return linear >= ADDRESS_MIN && u->c->window.tag[*slot] == window_tag(linear);
+    const uint16_t *tag = u->c->window.tag;
+
+    *slot = tag[WINDOW_STACK] == window_tag(linear) ? WINDOW_STACK : window_slot(linear);
+    return linear >= ADDRESS_MIN && tag[*slot] == window_tag(linear);
 }
 
 /* What a register held when the unit was entered. */
@@ -101,13 +105,19 @@ static unsigned guess(const Unit *u, const Address *a, Anchor anchor)
 
 /* ---- what is known ---- */
 
+static const Within stack = {.slot = WINDOW_STACK};
+
 static bool near(int64_t a, int64_t b)
 {
     return a - b <= NEAR && b - a <= NEAR;
 }
 
+/* An anchor that is known. What rSP was at the top is in its chunk (window_stack.c). */
 static const Within *find(const Unit *u, const Access *what)
 {
+    if (what->chunk == VALUE_STACK && near(what->near, 0)) {
+        return &stack;
+    }
     for (unsigned n = 0; n < u->withins; n++) {
         const Within *w = &u->within[n];
 
@@ -227,7 +237,7 @@ bool window_access(Unit *u, const Address *a, const Access *what, Place *p)
         return false;
     }
     if (what->anchor != ANCHOR_NONE) {
-        const Within *w = find(u, what);
+        const Within *w = a->base == R_SP && what->anchor == ANCHOR_BASE ? &stack : find(u, what);
 
         slot = (w ? w : look(u, a, what))->slot;
     }
