@@ -67,6 +67,18 @@ GUEST(skips_x87, ".code64\n 1: mov (%rsi), %eax\n add $4, %rsi\n test $4, %al\n 
                  " add %rax, (%rdx)\n dec %ecx\n jnz 1b\n fnstenv (%rdx)\n out %al, $0xf4\n 9: jmp 9b");
 GUEST(recurses, ".code64\n lea 5f(%rip), %rbx\n mov %rdi, %rsp\n call 1f\n out %al, $0xf4\n 9: jmp 9b\n 1: push %rcx\n mov %rsp, %rax\n"
                 " sub $1, %rcx\n jbe 2f\n call 1b\n 2: pop %rcx\n add (%rsi), %rdx\n lea (%rdx,%rcx), %rdx\n ret\n 5: ");
+/* Thirty times; only the last time more than one step. */
+#define DRIFT(name, first, step, access)                                                                          \
+    GUEST(name, ".code64\n add %rcx, (%rsi)\n mov $30, %ebx\n mov %ecx, %ebp\n 4: mov $1, %ecx\n dec %ebx\n"        \
+                " cmovz %ebp, %ecx\n lea " first "(%rdx), %rax\n mov %rdi, %rsp\n cmovnz %rax, %rsp\n 1: " step      \
+                "\n dec %ecx\n jnz 1b\n " access "\n test %ebx, %ebx\n jnz 4b\n out %al, $0xf4\n 9: jmp 9b")
+DRIFT(sinks, "0x1000000", "lea -0x1000000(%rsp), %rsp", "push %rsi\n pop %r13");
+DRIFT(climbs, "-0x1000000", "add $0x800000, %rsp\n test $1, %cl\n jz 2f\n lea (%rax,%rcx), %rax\n 2: sub $-0x800000, %rsp",
+      "mov (%rsp), %r13\n add %r13, 8(%rsp)");
+GUEST(switches, ".code64\n 1: push %rcx\n xchg %rsp, %rdi\n test $3, %cl\n jz 2f\n add %rcx, 8(%rsp)\n mov %rsp, %rbp\n sub %rax, %rsp\n lea (%rsp), %rsp\n"
+                " add (%rbp), %rbx\n leave\n mov %rbp, %rax\n and $24, %eax\n 2: dec %ecx\n jnz 1b\n out %al, $0xf4\n 9: jmp 9b");
+GUEST(skips_stack, ".code64\n 1: test $1, %cl\n jz 2f\n push %rcx\n pop %rax\n 2: lea -0x1000000(%rsp), %rsp\n dec %ecx\n jnz 1b\n mov %rdi, %rsp\n"
+                   " push %rax\n out %al, $0xf4\n 9: jmp 9b");
 /* clang-format on */
 
 typedef struct Run {
@@ -264,6 +276,46 @@ TEST("window: recursion, on a stack as guessed, on another, and on one that ends
         RUN(recurses, .from = HEAP + FROM, .to = STACK + TO + n, .rounds = 300);
         RUN(recurses, .from = FROM, .to = OTHER + TO + n, .rounds = 300);
         RUN(recurses, .from = OTHER + FROM, .to = HEAP + MISSING + 0x1800 + n, .rounds = 300);
+    }
+    pair_free(p);
+}
+
+/* Where another chunk has an address, in a chunk. */
+static uint64_t like(uint64_t chunk, uint64_t linear)
+{
+    return (chunk & -WINDOW_CHUNK) | (linear & (WINDOW_CHUNK - 1));
+}
+
+/* 65536 times 16 MB are a chunk. On the host chunks lie so far from one another as they are large,
+ * and two guards. */
+TEST("window: rSP goes by small steps to another chunk, accesses nothing on the way, and then "
+     "something")
+{
+    Pair p = pair_new();
+    for (unsigned n = 65534; n < 65539; n++) {
+        RUN(sinks, .from = HEAP + FROM, .to = STACK + TO, .other = STACK + TO, .rounds = n);
+        RUN(climbs, .from = HEAP + FROM, .to = OTHER + TO, .other = OTHER + TO, .rounds = n);
+    }
+    for (unsigned n = 65536 + 2 * (WINDOW_GUARD >> 24), k = 0; k < 2; k++) {
+        RUN(sinks, .from = HEAP + TO, .to = like(STACK, HEAP + TO), .other = STACK + TO,
+            .rounds = n + k);
+        RUN(climbs, .from = STACK + TO, .to = like(HEAP, STACK + TO), .other = HEAP + TO,
+            .rounds = n + k);
+    }
+    RUN(skips_stack, .from = HEAP + FROM, .to = STACK + TO, .rounds = 20);
+    RUN(sinks, .from = HEAP + FROM, .to = OTHER + TO, .other = OTHER + TO, .rounds = 300000);
+    pair_free(p);
+}
+
+TEST("window: rSP changes places with others, in its chunk and in each of the others")
+{
+    Pair p = pair_new();
+    static const uint64_t chunk[] = {HEAP, STACK, OTHER, 0};
+
+    for (unsigned n = 0; n < 4; n++) {
+        RUN(switches, .from = HEAP + FROM, .to = chunk[n] + TO + 0x4000, .rounds = 200);
+        RUN(switches, .from = HEAP + FROM, .to = chunk[n] + MISSING + 0x10f8 - 8 * n,
+            .rounds = 200);
     }
     pair_free(p);
 }
