@@ -6,7 +6,8 @@
  * interpreter in front of the instruction: EFER.SCE is clear; EFLAGS.AC stays set (SYSCALL with
  * SMAP); SYSRET to an address that is not canonical, or is so only with 57 bits, to TF or AC, or
  * while an interrupt waits for IF; SYSRET to user code of the window with rSP where it does not
- * count on it, and in the test mode that gives every address space the window. TF, breakpoints and watched data never come here: such modes are not translated.
+ * count on it, and in the test mode that gives every address space the window. TF, breakpoints and
+ * watched data never come here: such modes are not translated.
  */
 #include "target/i386/rt/rt.h"
 #include "target/i386/translate/unit.h"

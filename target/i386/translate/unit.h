@@ -244,10 +244,10 @@ typedef struct Unit {
     uint8_t slot_before; /* of the last check                                  */
     uint64_t linear_key; /* of the access whose address rbp holds, linear_at; 0: none */
     unsigned withins;
-    bool called;        /* the instruction in work has called a function of the interpreter's */
+    bool called; /* the instruction in work has called a function of the interpreter's */
     uint64_t stray[(UNIT_MAX + 63) / 64]; /* instructions behind which rSP is looked at   */
-    uint8_t *known;     /* the entry for who knows that the FPU is there      */
-    uint8_t *alone_top; /* of the second version, of a loop; NULL: none       */
+    uint8_t *known;                       /* the entry for who knows that the FPU is there      */
+    uint8_t *alone_top;                   /* of the second version, of a loop; NULL: none       */
     Edges edges;
     Within within[WITHINS];
     unsigned inners;
