@@ -7,9 +7,10 @@
  *
  * Each test runs in rounds. In a round both CPUs go through CELLS places without waiting for each
  * other, then meet, and the first CPU looks at the results. Prints `PASS name` or `FAIL name: how
- * often`, with how often the allowed surprise of store buffering was seen, and DONE; port 0xe9, the
- * end by port 0xf4. Options of the build: -DROUNDS=n; -DONLY=function: that test alone; -DCPUS=4: only
- * what takes four CPUs. Not here: weakly ordered (write-combining, non-temporal) accesses.
+ * often`, with how often the allowed surprise of store buffering was seen and unlocked increments
+ * were lost, and DONE; port 0xe9, the end by port 0xf4. Options of the build: -DROUNDS=n;
+ * -DONLY=function: that test alone; -DCPUS=4: only what takes four CPUs. Not here: weakly ordered
+ * (write-combining, non-temporal) accesses.
  */
 #ifndef ROUNDS
 #define ROUNDS 8
@@ -403,6 +404,27 @@ static void spin_lock(unsigned cpu)
     }
 }
 
+/* ---- increments without a lock: none is lost where one CPU runs at a time ---- */
+
+enum { PLAIN = 10000000 }; /* more than a turn takes */
+static volatile uint32_t plain_count;
+static uint32_t plain_lost;
+
+static void plain_increments(unsigned cpu)
+{
+    (void)cpu;
+    for (unsigned n = 0; n < PLAIN; n++) {
+        __asm__ volatile("incl %0" : "+m"(plain_count) : : "cc");
+    }
+}
+
+static uint32_t may_lose(void)
+{
+    plain_lost += 2 * PLAIN - plain_count;
+    plain_count = 0;
+    return 0;
+}
+
 /* ---- eight bytes at once ---- */
 
 static void eight_bytes(unsigned cpu)
@@ -588,8 +610,10 @@ typedef struct Litmus {
     uint32_t (*wrong)(void);
     void (*cell)(unsigned cpu, Cell *c); /* for each cell ... */
     void (*part)(unsigned cpu);          /* or for all        */
-    unsigned cpus;                       /* 0: two */
+    unsigned cpus;                       /* 0: two; ALONE: only if it is asked for */
 } Litmus;
+
+enum { ALONE = 99 };
 
 static const Litmus tests[] = {
     {"store buffering: allowed", both_may_miss, store_buffering},
@@ -617,6 +641,7 @@ static const Litmus tests[] = {
     {"code changed at the moment it is first executed", were_torn, NULL, same_moment},
     {"code of one page changed by both", were_torn, NULL, one_page},
     {"data beside code", were_torn, NULL, data_beside_code},
+    {"increments without a lock: allowed to be lost", may_lose, NULL, plain_increments, ALONE},
 };
 enum { TESTS = sizeof(tests) / sizeof(*tests), STOP = 255 };
 
@@ -719,6 +744,8 @@ void bsp_main(void)
     meet();
     print("store buffering seen: ");
     print_number(surprises);
+    print("\nunlocked increments lost: ");
+    print_number(plain_lost);
     print("\nDONE\n");
     __asm__ volatile("outb %0, %w1" : : "a"((uint8_t)0), "Nd"(PORT_END));
 }

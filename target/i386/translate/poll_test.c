@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whoever wants a CPU gets it, whatever kind of loop it is in that never ends: a timer of CPU time
+ * kicks it. A loop that is not left is one for ever, so SIGALRM ends the process then.
+ */
+#include "target/i386/rt/mem.h"
+#include "tests/lib/barecpu.h"
+#include "tests/lib/test.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATIENCE = 300, AFTER_NS = 2000000, TIMES = 3 };
+
+/* clang-format off */
+GUEST(own_top, ".code64\n 1: inc %rax\n jmp 1b");
+GUEST(own_top_if, ".code64\n 1: inc %rax\n cmp %rbx, %rbx\n je 1b\n hlt");
+GUEST(two_units, ".code64\n 1: inc %rax\n jmp 2f\n .skip 100\n 2: inc %rbx\n jmp 1b");
+GUEST(two_units_if, ".code64\n 1: inc %rax\n jmp 2f\n .skip 100\n 2: cmp %rbx, %rbx\n je 1b\n hlt");
+GUEST(over_branch, ".code64\n 1: cmp %rbx, %rbx\n je 2f\n hlt\n 2: inc %rax\n jmp 1b");
+GUEST(calls, ".code64\n 1: call 2f\n jmp 1b\n 2: inc %rax\n ret");
+GUEST(calls_memory, ".code64\n lea 2f(%rip), %rdx\n mov %rdx, (%rsi)\n 1: call *(%rsi)\n jmp 1b\n 2: inc %rax\n ret");
+GUEST(registers, ".code64\n lea 1f(%rip), %rdx\n 1: inc %rax\n jmp *%rdx");
+GUEST(memory, ".code64\n lea 1f(%rip), %rdx\n mov %rdx, (%rsi)\n 1: inc %rax\n jmp *(%rsi)");
+GUEST(counts, ".code64\n 1: mov $5, %ecx\n inc %rax\n loop 1b\n jmp 1b");
+GUEST(counts_two, ".code64\n 1: mov $5, %ecx\n jmp 2f\n .skip 100\n 2: inc %rax\n loop 1b");
+GUEST(pages, ".code64\n jmp 1f\n .skip 0xff2\n 1: inc %rax\n .byte 0x48, 0x81, 0xc3, 1, 0, 0, 0\n cmp %rdx, %rdx\n je 1b\n hlt");
+GUEST(pages_jump, ".code64\n 1: inc %rax\n jmp 2f\n .skip 0x1000\n 2: inc %rbx\n jmp 1b");
+GUEST(still, ".code64\n 1: addq $1, (%rsi)\n add %rcx, 8(%rsi)\n inc %rcx\n cmp %rdx, %rdx\n je 1b\n hlt");
+GUEST(strips, ".code64\n 2: mov %rsi, %rdi\n xor %ecx, %ecx\n 1: add %rax, (%rdi, %rcx, 8)\n inc %rcx\n"
+              " cmp $1000, %rcx\n jne 1b\n jmp 2b");
+GUEST(returns, ".code64\n lea 1f(%rip), %rdx\n mov %ss, %eax\n mov %cs, %ebx\n mov %rsp, %rbp\n 1: mov %rbp, %rsp\n"
+               " push %rax\n push %rbp\n push $2\n push %rbx\n push %rdx\n iretq");
+GUEST(levels_loop, ".code64\n 1: lea 2f(%rip), %rcx\n mov $2, %r11d\n sysretq\n 2: syscall");
+GUEST(functions, ".code64\n 1: mov %ds, %eax\n mov %eax, %ds\n jmp 1b");
+GUEST(devices, ".code64\n mov $0x800000, %esi\n 1: mov (%rsi), %eax\n jmp 1b");
+GUEST(top32, ".code32\n 1: inc %eax\n jmp 1b");
+GUEST(units32, ".code32\n 1: inc %eax\n jmp 2f\n .skip 100\n 2: cmp %ebx, %ebx\n je 1b\n hlt");
+GUEST(calls32, ".code32\n 1: call 2f\n jmp 1b\n 2: inc %eax\n ret");
+GUEST(top16, ".code16\n 1: inc %ax\n jmp 1b");
+GUEST(units16, ".code16\n 1: inc %ax\n jmp 2f\n .skip 100\n 2: cmp %bx, %bx\n je 1b\n hlt");
+GUEST(calls16, ".code16\n 1: call 2f\n jmp 1b\n 2: inc %ax\n ret");
+
+typedef struct Loop {
+    const uint8_t *from, *to;
+} Loop;
+#define LOOP(name) {name, name##_end}
+
+static const Loop user64[] = {
+    LOOP(own_top), LOOP(own_top_if), LOOP(two_units), LOOP(two_units_if), LOOP(over_branch), LOOP(calls),
+    LOOP(calls_memory), LOOP(registers), LOOP(memory), LOOP(counts), LOOP(counts_two), LOOP(pages),
+    LOOP(pages_jump), LOOP(still), LOOP(strips), LOOP(devices),
+};
+static const Loop kernel64[] = {LOOP(returns), LOOP(levels_loop), LOOP(functions)};
+static const Loop code32[] = {LOOP(top32), LOOP(units32), LOOP(calls32)};
+static const Loop code16[] = {LOOP(top16), LOOP(units16), LOOP(calls16)};
+/* clang-format on */
+
+static BareCpu *translated(CodeSize size)
+{
+    char *set = getenv("TEST_TRANSLATE");
+    BareCpu *b;
+
+    setenv("TEST_TRANSLATE", "1", 0);
+    b = bare_new(size);
+    if (!set) {
+        unsetenv("TEST_TRANSLATE");
+    }
+    return b;
+}
+
+static void kick(union sigval cpu)
+{
+    cpu_kick(cpu.sival_ptr);
+}
+
+/* The second time all units are there and linked. */
+static void leave_often(BareCpu *b)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = kick};
+    struct itimerspec soon = {.it_value = {0, AFTER_NS}};
+    timer_t timer;
+
+    event.sigev_value.sival_ptr = b->c;
+    alarm(PATIENCE);
+    check(timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer), 0);
+    for (unsigned n = 0; n < TIMES; n++) {
+        cpu_attended(b->c);
+        timer_settime(timer, 0, &soon, NULL);
+        check(bare_run(b), RT_KICK);
+        check(bare_fault(b), -1);
+    }
+    timer_delete(timer);
+    alarm(0);
+}
+
+static void each(CodeSize size, const Loop *loops, unsigned count, bool window)
+{
+    for (unsigned n = 0; n < count; n++) {
+        BareCpu *b = translated(size);
+
+        b->c->s.gpr[R_SI] = BARE_DATA;
+        b->c->s.efer |= EFER_SCE;
+        b->c->s.star = 0x0013000800000000;
+        b->c->s.lstar = BARE_CODE;
+        if (window) {
+            b->c->window.always = bare_window(b);
+        }
+        bare_load(b, loops[n].from, loops[n].to);
+        leave_often(b);
+        check(window && b->c->code ? b->c->window.figures.promotions > 0 : true, true);
+        bare_free(b);
+    }
+}
+
+#define ALL(size, loops, window) each(size, loops, sizeof(loops) / sizeof *(loops), window)
+
+TEST("translate: every kind of loop without end is left for whoever wants the CPU")
+{
+    ALL(CODE_64, user64, false);
+    ALL(CODE_64, kernel64, false);
+    ALL(CODE_32, code32, false);
+    ALL(CODE_16, code16, false);
+}
+
+TEST("window: every kind of loop without end is left for whoever wants the CPU")
+{
+    ALL(CODE_64, user64, true);
+}
