@@ -107,6 +107,13 @@ static uint64_t code_linear(const Cpu *c, uint64_t rip)
     return c->code_size == CODE_64 ? linear : (uint32_t)linear;
 }
 
+static uint64_t code_rip(const Cpu *c, uint64_t linear)
+{
+    uint64_t rip = linear - c->code_base;
+
+    return c->code_size == CODE_64 ? rip : (uint32_t)rip;
+}
+
 /* How far it is from s.rip to the next page. CS may begin anywhere. */
 static uint64_t to_next_page(const Cpu *c)
 {
@@ -223,7 +230,7 @@ static void block_chain(Cpu *c, Block *b)
     c->blocks->next = (uint8_t *)&b->insn[b->count];
 }
 
-static Block *block_keep(Cpu *c, Block *b)
+static Block *block_keep(Cpu *c, Block *b, uint64_t linear)
 {
     block_chain(c, b);
     if (unlikely(c->host->log_code != NULL)) {
@@ -236,7 +243,7 @@ static Block *block_keep(Cpu *c, Block *b)
                                      : b->phys + n,
                                  1);
         }
-        HOST_DO(c, log_code, c->s.rip, bytes, b->bytes);
+        HOST_DO(c, log_code, code_rip(c, linear), bytes, b->bytes);
     }
     return b;
 }
@@ -265,7 +272,7 @@ static Block *block_cross(Cpu *c, Block *b, uint64_t linear, Fetch one)
     b->phys2 = two.phys;
     b->count = 1;
     b->bytes = b->insn->len > n ? b->insn->len : n + 1; /* bad opcodes, too, looked over there */
-    return block_keep(c, b);
+    return block_keep(c, b, linear);
 }
 
 /* Decode from `at` to a branch or the page's end. NULL: start over. */
@@ -303,7 +310,7 @@ static Block *block_fill(Cpu *c, Block *b, uint64_t linear, const Fetch *f)
         }
     }
     b->bytes = at - start;
-    return b->count ? block_keep(c, b) : block_cross(c, b, linear, *f);
+    return b->count ? block_keep(c, b, linear) : block_cross(c, b, linear, *f);
 }
 
 static Block *block_begin(Cpu *c, uint64_t linear, const Fetch *f)
@@ -428,6 +435,22 @@ const Block *block_at(Cpu *c, uint64_t phys)
         b = b->chain;
     }
     return b;
+}
+
+bool block_ahead(Cpu *c, unsigned at, const Block **made)
+{
+    BlockCache *cache = c->blocks;
+    uint64_t linear = code_linear(c, c->s.rip) / GUEST_PAGE * GUEST_PAGE + at;
+    const Fetch f = *fetch_at(c, linear);
+
+    *made = NULL;
+    if (f.tag != fetch_tag(c, linear) || !f.code || at > GUEST_PAGE - INSN_BYTES ||
+        (size_t)(cache->end - cache->next) < sizeof(Block) + BLOCK_MAX * sizeof(Insn)) {
+        return true;
+    }
+    *made = block_make(c, linear, &f);
+    cache->decoded += *made != NULL;
+    return *made;
 }
 
 const Block *block_over(Cpu *c, uint64_t phys, uint64_t phys2)

@@ -72,7 +72,12 @@ typedef struct BlockCache {
  * the translator: it may not call what decodes meanwhile. */
 const Block *block_at(Cpu *c, uint64_t phys);
 
-/* The same for an instruction that ends in another page. */
+/* Decodes the block at an offset of the page of s.rip, before it is run. *made: NULL if that is not
+ * worth it: no room, or too near to the page's end. false: the world was told that the page has
+ * code, so blocks may be gone: start over. */
+bool block_ahead(Cpu *c, unsigned at, const Block **made);
+
+/* The same as block_at() for an instruction that ends in another page. */
 const Block *block_over(Cpu *c, uint64_t phys, uint64_t phys2);
 
 /* Where the page behind the one at s.rip lies, as code is fetched. false: it is not there, or no

@@ -303,6 +303,9 @@ static const Trans *find_slow(Cpu *c, const Block *b, TransKey key, NextPage *ne
     Unit u;
     bool room;
 
+    if (!unit_ahead(c, b)) {
+        return NULL;
+    }
     unit_begin(&u, c, b, key, next); /* before the lock: it may walk the guest's tables */
     spin_lock(&cache->lock);
     next->asked = true;

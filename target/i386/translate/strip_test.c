@@ -52,6 +52,9 @@ GUEST(skips, ".code64\n xor %ebx, %ebx\n 1: mov (%rsi,%rbx,4), %eax\n test $3, %
              " 3: inc %rbx\n cmp %rcx, %rbx\n jne 1b\n pushf\n hlt\n 7: .quad 0x1122334455667788");
 GUEST(advances, ".code64\n 1: movzbl (%rsi), %eax\n inc %rsi\n test $5, %al\n jz 2f\n mov %al, (%rdi)\n inc %rdi\n"
                 " 2: dec %rcx\n jne 1b\n pushf\n hlt");
+/* What `ja` jumps over is run when the loop has long been translated. */
+GUEST(rarely, ".code64\n xor %ebx, %ebx\n 1: mov (%rsi), %eax\n add $4, %rsi\n cmp %rdx, %rcx\n ja 2f\n inc %rbx\n"
+              " lea 3(%rax,%rbx), %eax\n 2: mov %eax, (%rdi)\n add $4, %rdi\n dec %rcx\n jne 1b\n pushf\n hlt");
 GUEST(x87_skips, ".code64\n fninit\n 1: fldl (%rsi)\n testb $9, (%rsi)\n jz 2f\n fadd %st(0)\n fstl 8(%rdi)\n"
                  " 2: fstpl (%rdi)\n add $8, %rsi\n add $16, %rdi\n dec %rcx\n jne 1b\n fnstenv 0x30000\n pushf\n hlt");
 GUEST(saves, ".code64\n fninit\n 1: testb $0x30, (%rsi)\n jnz 2f\n fnstenv (%rdi)\n 2: add $8, %rsi\n dec %rcx\n"
@@ -248,6 +251,13 @@ TEST("strips: branches to the loop's inside")
         RUN(skips, .from = FROM + n, .to = TO + n * 0x333, .rounds = 4000, .other = n << 30);
         RUN(advances, .from = FROM + n * 0x123, .to = TO, .rounds = 9000);
         RUN(x87_skips, .from = FROM + n * 0x77, .to = TO, .rounds = 1000 + n);
+    }
+}
+
+TEST("strips: a branch in the loop that was taken each time when it was translated")
+{
+    for (unsigned n = 0; n < 4; n++) {
+        RUN(rarely, .from = FROM + n, .to = TO + n * 0x333, .rounds = 3000, .other = n * 700);
     }
 }
 

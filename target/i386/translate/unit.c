@@ -7,7 +7,7 @@
 
 #include "target/i386/rt/rt.h"
 
-enum { INSN_BYTES = 15, UNIT_ENOUGH = 16 };
+enum { INSN_BYTES = 15, UNIT_ENOUGH = 16, AHEAD_MAX = 64 };
 
 /* ---- gathering ---- */
 
@@ -58,6 +58,63 @@ static int32_t gather(Unit *u, const Block *b, unsigned base)
             return at;
         }
     }
+}
+
+/* Where the branch at a block's end leads, as an offset in the page of what is behind it. */
+static int64_t branch_to(const Block *b, unsigned next)
+{
+    return next + (int64_t)b->insn[b->count - 1].imm;
+}
+
+/* Does what has been decoded from an offset of the page lead back to `top`? */
+static bool loops_from(Cpu *c, uint64_t page, unsigned at, unsigned top)
+{
+    enum { BLOCKS = 4 };
+    const Block *b = block_at(c, page | at);
+
+    for (unsigned n = 0; b && n < BLOCKS && at + b->bytes < GUEST_PAGE; n++) {
+        at += b->bytes;
+        if (b->insn[b->count - 1].op == OP_JCC && branch_to(b, at) == top) {
+            return true;
+        }
+        b = falls_through(&b->insn[b->count - 1]) ? block_at(c, page | at) : NULL;
+    }
+    return false;
+}
+
+/* Does the branch at its end jump over a little that has not been run yet, in a loop? */
+static bool jumps_over(Cpu *c, const Block *b, unsigned next, unsigned top)
+{
+    int64_t to = branch_to(b, next);
+
+    return b->insn[b->count - 1].op == OP_JCC && to > next && to <= next + AHEAD_MAX &&
+           to < GUEST_PAGE && loops_from(c, b->page, to, top);
+}
+
+/* A branch over a few instructions that was taken each time so far would end the unit, and so a
+ * loop with one in it would be none. So they are decoded. false: start over. */
+bool unit_ahead(Cpu *c, const Block *b)
+{
+    unsigned count = 0, at = b->phys % GUEST_PAGE, top = at;
+    bool same = true;
+
+    if (b->code2) {
+        return true;
+    }
+    while (b && same && falls_through(&b->insn[b->count - 1])) {
+        const Block *over = b;
+
+        count += b->count;
+        at += b->bytes;
+        if (count >= c->unit_max || at >= GUEST_PAGE) {
+            break;
+        }
+        b = block_at(c, over->page | at);
+        if (!b && jumps_over(c, over, at, top)) {
+            same = block_ahead(c, at, &b);
+        }
+    }
+    return same;
 }
 
 /* Does an instruction from `first` on lead to the top of the unit? */

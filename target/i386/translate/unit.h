@@ -449,6 +449,7 @@ void emit_target(Unit *u, int32_t at, unsigned to);      /* rip of a page offset
 
 /* unit.c */
 void unit_gather(Unit *u, const Block *b, NextPage *next);
+bool unit_ahead(Cpu *c, const Block *b);   /* in front of that */
 bool next_page_is(Cpu *c, NextPage *next); /* asks, if that has not been done */
 void unit_emit(Unit *u);
 bool unit_emit_next(Unit *u); /* the instruction in work; false: the unit ends behind it */
