@@ -179,7 +179,14 @@ enum {
 enum { JUMP_SLOTS = 131072, JUMP_SHIFT = 1, JUMP_NEAR = 32768, JUMP_VIEWS = VIEW_SLOW };
 enum { JUMP_MASK = (JUMP_SLOTS - 1) << JUMP_SHIFT };
 
-enum { SHARE_SLOTS = 6, STRIP_COUNTERS = 256 };
+enum { SHARE_SLOTS = 6, STRIP_COUNTERS = 256, GUESSES = 64 };
+
+/* An addend that was right last time, and minus it. wait: wrong guesses before the next is made;
+ * when: the time-stamp counter's low half as it was last. */
+typedef struct Guess {
+    uint64_t addend, minus;
+    uint32_t wait, when;
+} Guess;
 
 /* Cpu.answers */
 enum { RT_MEMORY, RT_PORTS };
@@ -282,6 +289,8 @@ typedef struct Cpu {
     /* strip.c: where the strip ends, and minus where it began; a register; how much was in vain */
     uint64_t strip_end, strip_began, strip_save;
     uint32_t strip_vain[STRIP_COUNTERS];
+    Guess guess[GUESSES]; /* guess.c */
+    uint64_t guess_save[2];
     uint32_t exit_site;       /* where the branch is that left, in the cache             */
     uint32_t translate_after; /* how often a block is interpreted first                  */
     uint16_t unit_max;        /* instructions of a unit at most                          */

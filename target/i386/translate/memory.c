@@ -211,6 +211,9 @@ static void emit_check_of(Unit *u, unsigned linear, unsigned size, bool write, b
     } else {
         emit_check_keeping(u, linear, size, cold);
     }
+    if (guess_wanted(u, write)) {
+        guess_emit(u);
+    }
     if (unlikely(write && u->c->store_gap)) {
         emit_gap(u);
     }

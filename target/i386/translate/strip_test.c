@@ -70,6 +70,12 @@ GUEST(both, ".code64\n xor %ebx, %ebx\n 1: mov (%rsi,%rbx), %rax\n add %rax, 8(%
 GUEST(stills, ".code64\n lea 4(%rsi), %r8\n 1: push %rdx\n addl $3, (%rsi)\n rolw 4(%r8)\n mov 7f(%rip), %eax\n"
               " add %eax, -8(%rdi)\n adc (%rsi,%rcx), %ch\n mov 0x41003, %bl\n xor %bl, 0x80(%rdi,%r10,8)\n"
               " pop %rdx\n sub $1, %cl\n lea 1(%rdx), %rdx\n test $0xfff, %edx\n jne 1b\n pushf\n hlt\n 7: .long 0x55667");
+/* Follows a list of which every other node has rdi's bits the other way. */
+GUEST(follows, ".code64\n mov %rsi, %rbx\n mov %rsi, %rax\n mov $50, %edx\n 2: lea 0x1010(%rbx), %rbx\n xor %rdi, %rbx\n"
+               " mov %rbx, (%rax)\n mov %rbx, %rax\n dec %edx\n jne 2b\n mov %rsi, (%rbx)\n 1: mov (%rsi), %rsi\n"
+               " adc %rsi, %rdx\n sub $1, %rcx\n mov (%rsi), %rsi\n jne 1b\n pushf\n hlt");
+GUEST(looks, ".code64\n 1: mov %rcx, %rax\n adc $0, %rbx\n imul $0x12345, %rax, %rax\n movzwl %ax, %eax\n"
+             " cmp %edx, (%rsi,%rax,4)\n jb 3f\n inc %rbx\n 3: sub $1, %rcx\n cmp %dl, (%rsi,%rcx)\n jne 1b\n pushf\n hlt");
 /* MXCSR: division by zero is not masked. There is one 0.0, in the middle. */
 GUEST(divides, ".code64\n movl $0x1d80, -8(%rsp)\n ldmxcsr -8(%rsp)\n movq $0, 0x900(%rsi)\n xor %ebx, %ebx\n"
                " 1: movsd (%rdi), %xmm2\n add $8, %rdi\n divsd (%rsi), %xmm2\n add $8, %rsi\n movq %xmm2, -8(%rdi)\n"
@@ -304,6 +310,13 @@ TEST("strips: a page that is not there, at each place of the round and each alig
         RUN(tables, .from = MISSING - 0x2800 - n, .to = TO, .rounds = 9000, .entry = 0);
         RUN(x87_skips, .from = MISSING - 0xf00 - n, .to = TO, .rounds = 5000, .entry = 0);
     }
+}
+
+TEST("guessed addends: lists and tables in pages one behind the other, and in others")
+{
+    RUN(follows, .from = FROM, .rounds = 1000, .vain = true);
+    RUN(follows, .from = FROM, .to = FROM ^ ALIAS, .rounds = 300000, .vain = true);
+    RUN(looks, .from = FROM, .rounds = 10000, .other = 1u << 31, .vain = true);
 }
 
 TEST("strips: a device in the way")

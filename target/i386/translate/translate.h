@@ -87,6 +87,7 @@ typedef struct CodeCache {
     struct Trans *_Atomic bucket[TRANS_BUCKETS];
     struct Trans *by_address[TRANS_COUNT]; /* ascending */
     uint32_t first[CODE_PARTS];            /* ... of those that end in a part or behind it */
+    uint32_t guesses;                      /* so many were translated */
     _Atomic uint32_t count;
     TransFigures figures;
 

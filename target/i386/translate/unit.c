@@ -252,7 +252,7 @@ static void emit_cold(Unit *u, const Cold *cold)
     if (cold->recipe >= 0) {
         recipe_run(u, cold->recipe);
     }
-    if (cold->kind != COLD_ALONE && cold->kind != COLD_FPU) {
+    if (cold->kind != COLD_ALONE && cold->kind != COLD_FPU && cold->kind != COLD_GUESS) {
         x87_write(u, cold->x87);
     }
     switch (cold->kind) {
@@ -274,6 +274,9 @@ static void emit_cold(Unit *u, const Cold *cold)
         emit_call_routine(u, cache->fill);
         cold_sp(u, -cold->sp);
         jmp_to(e, cold->back);
+        return;
+    case COLD_GUESS:
+        guess_emit_cold(u, cold);
         return;
     case COLD_FPU:
         emit_call_routine(u, cache->fpu);

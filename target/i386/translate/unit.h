@@ -30,6 +30,7 @@ typedef enum ColdKind {
     COLD_INDIRECT, /* ... and remembers where it went                            */
     COLD_BASED,    /* go to another page, or outside CS; size: 2: IP wraps */
     COLD_FPU,      /* the guest's FPU is not in the host's registers             */
+    COLD_GUESS,    /* another addend than was guessed               */
     COLD_ALONE,    /* go on in the copy in which each access has its own check   */
 } ColdKind;
 
@@ -42,8 +43,8 @@ typedef struct X87Last {
 typedef struct Cold {
     Hole hole;
     const uint8_t *back; /* COLD_FILL, COLD_FPU */
-    int32_t at;          /* page offset: of the instruction, or where to go; COLD_ALONE: which */
-    int32_t from;        /* COLD_BASED, COLD_JUMP: of the branch; COLD_JUMP: -1: it cannot fault */
+    int32_t at; /* page offset: of the instruction, or where to go; COLD_ALONE, COLD_GUESS: which */
+    int32_t from; /* COLD_BASED, COLD_JUMP: of the branch; COLD_JUMP: -1: it cannot fault */
     uint8_t kind, size;
     bool fpu_known;    /* COLD_LINK */
     bool backwards;    /* COLD_LINK */
@@ -318,6 +319,11 @@ void strip_meet(Unit *u);
 /* An access of an instruction's, in a strip. false: look it up. */
 bool strip_place(Unit *u, const Address *a, const Access *what, Place *p);
 void strip_emit(Unit *u); /* behind the other versions */
+
+/* guess.c: loads that are waited for. */
+bool guess_wanted(const Unit *u, bool write);    /* by the instruction in work */
+void guess_emit(Unit *u);                        /* behind a check             */
+void guess_emit_cold(Unit *u, const Cold *cold); /* COLD_GUESS                 */
 
 /* window.c: accesses in the window (docs/design/translator.md, "The direct window") */
 /* false: check it in the usual way. */
