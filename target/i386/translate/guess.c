@@ -65,6 +65,8 @@ void guess_emit(Unit *u)
     load_gs(e, SCRATCH_B, cell(n, offsetof(Guess, addend)));
     cold = cold_add(u, COLD_GUESS, wrong, n);
     cold->back = e->at;
+    cold->sp = 0; /* nothing is left, so nothing need be right */
+    cold->x87 = (X87Last){-1, -1};
 }
 
 /* rcx: less than 2^AGO if the last PATIENCE wrong guesses were made in that many cycles. Flags

@@ -252,7 +252,7 @@ static void emit_cold(Unit *u, const Cold *cold)
     if (cold->recipe >= 0) {
         recipe_run(u, cold->recipe);
     }
-    if (cold->kind != COLD_ALONE && cold->kind != COLD_FPU && cold->kind != COLD_GUESS) {
+    if (cold->kind != COLD_ALONE && cold->kind != COLD_FPU) {
         x87_write(u, cold->x87);
     }
     switch (cold->kind) {
