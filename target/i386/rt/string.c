@@ -42,7 +42,8 @@ static uint64_t room(const Cpu *c, const Insn *i, unsigned seg, unsigned reg, un
 {
     uint64_t offset = counter(c, i, reg);
     bool down = c->s.rflags & FLAG_DF;
-    uint64_t wrap = down ? offset / size + 1 : (size_mask(i->addrsize) - offset) / size + 1;
+    uint64_t left = (down ? offset : size_mask(i->addrsize) - offset) / size;
+    uint64_t wrap = left + (left != ~0ull); /* all bytes there are do not fit into 64 bits */
     const X86Segment *s = &c->s.seg[seg];
 
     if (c->code_size == CODE_64 || (c->flat && seg < SEG_FS)) {

@@ -5,6 +5,7 @@
 #include "tests/lib/test.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum {
     AT = 0x200000, /* pages of 4 KB; one of them is absent */
@@ -214,6 +215,39 @@ TEST(
         compare(b, &t, &want);
     }
     bare_free(b);
+}
+
+/* 100 elements from the first address up, from the last one down. */
+static void at_the_end(uint8_t op, unsigned size, bool down)
+{
+    enum { COUNT = 100 };
+    BareCpu *b = strings_new();
+    uint64_t *pd = (uint64_t *)(b->ram + BARE_TABLES + 0x3000);
+    uint64_t at = down ? -(uint64_t)size : 0, step = down ? -(uint64_t)size : size;
+    Case t = {op, size, down, true, 0, COUNT, at, at};
+
+    pd[511] = 0xe7; /* the last 2 MB, too, are the first ones of RAM */
+    *(uint64_t *)(b->ram + BARE_TABLES + 0x1000 + 511 * 8) = (BARE_TABLES + 0x2000) | 7;
+    *(uint64_t *)(b->ram + BARE_TABLES + 0x2000 + 511 * 8) = (BARE_TABLES + 0x3000) | 7;
+    mem_read(b->c, at, 1);
+    mem_write(b->c, at, 0, 1);
+    run_guest(b, &t);
+    check(b->c->s.gpr[R_CX], 0);
+    check(b->c->s.gpr[R_SI], uses_source(op) ? at + COUNT * step : at);
+    check(b->c->s.gpr[R_DI], op == LODS ? at : at + COUNT * step);
+    check(bare_fault(b), -1);
+    bare_free(b);
+}
+
+TEST("strings: repetitions that begin at the first address, or down at the last, come to an end")
+{
+    static const uint8_t ops[] = {MOVS, CMPS, STOS, LODS, SCAS};
+
+    alarm(300);
+    for (unsigned n = 0; n < 5 * 4 * 2; n++) {
+        at_the_end(ops[n / 8], 1u << n / 2 % 4, n & 1);
+    }
+    alarm(0);
 }
 
 TEST("strings: a repetition into decoded code is seen by the page's version")
