@@ -40,6 +40,7 @@ static void host_page(Cpu *c, uint64_t phys, PhysPage *out)
         out->ram = page.ram;
         out->ram_at = page.at;
         out->code = &page.ram->code[page.at / GUEST_PAGE];
+        out->warmth = page.ram->warmth;
         out->readonly = page.readonly;
         out->before = page.before;
         out->after = page.after;
@@ -129,6 +130,11 @@ static void host_code_page(Cpu *c, const uint8_t *host)
     vcpu_leave(cpu);
     vcpus_exclusive(cpu->dev.machine, drop_writes, &d);
     vcpu_enter(cpu);
+}
+
+static void host_ram_warm(Cpu *c, const PhysPage *page)
+{
+    ram_gather(page->ram, page->ram_at);
 }
 
 static void host_code_grown(Cpu *c)
@@ -351,6 +357,7 @@ static void host_smm_changed(Cpu *c)
     .port_write = host_port_write, \
     .dirty = host_dirty, \
     .code_page = host_code_page, \
+    .ram_warm = host_ram_warm, \
     .code_grown = host_code_grown, \
     .exclusive = host_exclusive, \
     .apic_msr_read = host_apic_msr_read, \
@@ -363,6 +370,7 @@ static void host_smm_changed(Cpu *c)
     .tsc = host_tsc, \
     .random = host_random, \
     .cpuid = host_cpuid, \
+    .cpu_time = window_host_cpu_time, \
     .window_differs = window_host_differs, \
     .window_map = window_host_map, \
     .window_unmap = window_host_unmap, \

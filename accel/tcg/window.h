@@ -12,6 +12,7 @@ uint32_t window_area_limit(void);
 
 /* RtHost: see there. */
 bool window_host_map(Cpu *c, uintptr_t at, const PhysPage *p, uint64_t bytes, bool write);
+uint64_t window_host_cpu_time(Cpu *c);
 void window_host_differs(Cpu *c, uint64_t linear, const char *what);
 bool window_host_unmap(Cpu *c, uintptr_t at, uint64_t bytes);
 bool window_host_close(Cpu *c, uintptr_t at, uint64_t bytes);

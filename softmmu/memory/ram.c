@@ -3,10 +3,12 @@
  * Host memory for guests, and the bits that say which pages were written.
  *
  * Private RAM is anonymous, aligned and advised for huge pages; nothing is touched until the guest
- * does. Shared RAM is a memfd. Bits are set with relaxed atomics, after the bytes; whoever takes
- * them clears first and looks at the bytes afterwards.
+ * does. Shared RAM is a memfd; it has huge pages where a vCPU has asked for them. Bits are set with
+ * relaxed atomics, after the bytes; whoever takes them clears first and looks at the bytes
+ * afterwards.
  */
 #include "softmmu/memory/memory_impl.h"
+#include "util/map.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -98,6 +100,9 @@ Ram *ram_new(const char *name, uint64_t size, RamKind kind, Error **err)
     } else {
         ram = ram_map(name, size, PAGE, fd, kind == RAM_SHARED, err);
     }
+    if (ram && ram->shared && ram->size >= huge) {
+        ram->warmth = (_Atomic uint8_t *)g_new0(uint8_t, ram->size / huge + 1);
+    }
     if (!ram && fd >= 0) {
         close(fd);
     }
@@ -122,8 +127,18 @@ void ram_unref(Ram *ram)
     for (int i = 0; i < DIRTY_CLIENTS; i++) {
         g_free(ram->dirty[i]);
     }
+    g_free((void *)ram->warmth);
     g_free(ram->name);
     g_free(ram);
+}
+
+void ram_gather(Ram *ram, uint64_t at)
+{
+    uint64_t first = at / huge * huge;
+
+    if (first + huge <= ram->size) {
+        map_gather(ram->host + first, huge);
+    }
 }
 
 /* ---- dirty bits ---- */

@@ -33,6 +33,7 @@ static void host_page(Cpu *c, uint64_t phys, PhysPage *out)
         out->code = &b->pages[phys / GUEST_PAGE];
         out->ram = b->memory;
         out->ram_at = phys;
+        out->warmth = b->warmth;
     }
 }
 
@@ -68,6 +69,12 @@ static void host_code_page(Cpu *c, const uint8_t *host)
     quiet_host.code_page(c, host);
 }
 
+static void host_ram_warm(Cpu *c, const PhysPage *page)
+{
+    bare_of(c)->warmed++;
+    bare_of(c)->warm_at = page->ram_at;
+}
+
 static void host_exclusive(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque)
 {
     bare_of(c)->exclusives++;
@@ -85,6 +92,7 @@ static RtHost bare_host(void)
     host.port_write = host_port_write;
     host.code_page = host_code_page;
     host.exclusive = host_exclusive;
+    host.ram_warm = host_ram_warm;
     return host;
 }
 

@@ -34,6 +34,9 @@ typedef struct BareCpu {
     uint32_t port_value; /* what IN gives                            */
     uint64_t port_log;   /* what OUT gave: the last eight bytes      */
     unsigned port_writes, mmio_reads, mmio_writes, exclusives, code_pages;
+    _Atomic uint8_t warmth[BARE_RAM / RAM_PIECE + 1];
+    unsigned warmed;     /* how often 2 MB became warm               */
+    uint64_t warm_at;    /* ... and where, last                      */
     uint64_t mmio_value; /* the last that was written to a device    */
     void *own;           /* for the test */
 } BareCpu;

@@ -115,6 +115,7 @@ const RtHost quiet_host = {
     .random = random_number,
     .cpuid = cpuid,
     .log_interrupt = log_interrupt,
+    .cpu_time = window_host_cpu_time,
     .window_differs = window_host_differs,
     .window_map = window_host_map,
     .window_unmap = window_host_unmap,

@@ -362,18 +362,24 @@ static Block *block_make(Cpu *c, uint64_t linear, const Fetch *f)
     return b;
 }
 
-/* A block of no instructions, if there is a unit for it. */
+/* A block of no instructions, if there is a unit for it; in the direct window, also if there is one
+ * without. */
 static Block *block_known(Cpu *c, uint64_t linear, const Fetch *f)
 {
     uint64_t phys = f->phys | linear % GUEST_PAGE;
     const Trans *t = c->code ? trans_known(c, c->mode, f->code, phys) : NULL;
+    const Trans *outside = !t && c->code && c->mode & MODE_WINDOW
+                             ? trans_known(c, c->mode ^ MODE_WINDOW, f->code, phys)
+                             : NULL;
     Block *b = NULL;
 
-    if (t && !t->page2) {
+    if ((t && !t->page2) || (outside && !outside->page2)) {
         b = block_begin(c, linear, f);
-        b->version = t->version;
+        b->version = t ? t->version : outside->version;
         b->bytes = 1;
-        block_translated(b, t);
+        if (t) {
+            block_translated(b, t);
+        }
         block_chain(c, b);
     }
     return b;

@@ -28,7 +28,11 @@ typedef struct Block {
         const struct Trans *trans; /* else: translated, of Cpu.code_generation; NULL: not yet */
     };
     CodePage *code, *code2;
-    uint32_t version, version2;
+    uint32_t version;
+    union {
+        uint32_t version2; /* of the second page                                         */
+        uint32_t outside;  /* else: how often code without the direct window ran instead */
+    };
     uint32_t mode;
     uint16_t bytes;
     uint8_t count, runs; /* runs: how often it was interpreted, up to Cpu.translate_after, and what

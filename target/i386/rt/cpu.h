@@ -24,6 +24,7 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 enum { GUEST_PAGE = 4096, TLB_BITS = 14, TLB_SIZE = 1 << TLB_BITS };
+enum { RAM_PIECE = 2 << 20, RAM_WARM = 32 }; /* RtHost.ram_warm */
 
 /* What is added to every addend: the shift that leaves of a distance in a page nothing, so that
  * translated code finds the count of its shift in the addend it has loaded. */
@@ -93,14 +94,15 @@ typedef struct Tlb2 {
 
 /* What is behind a page of guest-physical memory; filled by host->page. */
 typedef struct PhysPage {
-    uint64_t phys;          /* page address (A20 applied); ~0: none                        */
-    uint8_t *host;          /* NULL: device or hole: host->mmio_read and mmio_write        */
-    void *ram;              /* struct Ram, for host->dirty                                 */
-    uint64_t ram_at;        /* offset in it                                               */
-    CodePage *code;         /* NULL where there is no RAM                                  */
-    bool readonly;          /* writes are dropped (ROM) or go to mmio_write (flash)        */
-    bool logged;            /* some client wants to know of writes: host->dirty            */
-    uint64_t before, after; /* bytes around the page of which all this holds, too; whole pages */
+    uint64_t phys;           /* page address (A20 applied); ~0: none                        */
+    uint8_t *host;           /* NULL: device or hole: host->mmio_read and mmio_write        */
+    void *ram;               /* struct Ram, for host->dirty                                 */
+    uint64_t ram_at;         /* offset in it                                               */
+    CodePage *code;          /* NULL where there is no RAM                                  */
+    _Atomic uint8_t *warmth; /* of each 2 MB of that RAM, ram_at 0 first; NULL: nobody asks  */
+    bool readonly;           /* writes are dropped (ROM) or go to mmio_write (flash)        */
+    bool logged;             /* some client wants to know of writes: host->dirty            */
+    uint64_t before, after;  /* bytes around the page of which all this holds, too; whole pages */
 } PhysPage;
 
 /* A piece of RAM of one kind: what holds of its first page, continued. */
@@ -222,8 +224,9 @@ typedef struct Cpu {
     /* For translated code outside 64-bit mode: the last byte that may be read, and written, in ES
      * CS SS DS FS GS; -2^33: leave all to the interpreter (no access, expand-down). */
     int64_t reach[6][2];
-    uint64_t code_tag;   /* code_base << 32: part of the jump tables' tags                     */
-    uint64_t zero;       /* always 0: the base or index register that is not there           */
+    uint64_t code_tag; /* code_base << 32: part of the jump tables' tags                     */
+    uint64_t zero;     /* always 0: the base or index register that is not there           */
+    _Atomic uint32_t kicked; /* since cpu_attended(); first written, then go */
     _Atomic uint32_t go; /* 0: leave rt_run() before the next instruction, see cpu_kick()      */
     /* End this run of decoded instructions after the current one, then look at all that is out of
      * the ordinary: shadows, RF, TF, breakpoints, pending debug traps, activity, open window. Set
@@ -313,12 +316,23 @@ static inline bool window_astray(const Cpu *c)
 /* Make rt_run() come back soon, from any thread or a signal handler; and not again. */
 static inline void cpu_kick(Cpu *c)
 {
+    c->kicked = 1;
     c->go = 0;
 }
 
 static inline void cpu_attended(Cpu *c)
 {
+    c->kicked = 0;
     c->go = 1;
+}
+
+/* Go on, after the vCPU's own thread has cleared Cpu.go for a while, unless there was a kick. */
+static inline void cpu_go_on(Cpu *c)
+{
+    c->go = 1;
+    if (c->kicked) {
+        c->go = 0;
+    }
 }
 
 /* Raise a fault at the current instruction. Never returns: unwinds to the loop. */

@@ -23,7 +23,8 @@ typedef struct RtHost {
     /* RAM was written: mark it for display and migration. Stays inside. */
     void (*dirty)(Cpu *c, const PhysPage *page, unsigned offset, unsigned size);
 
-    /* A page at that host address gets decoded code: no vCPU may keep a write tag for it. leaves. */
+    /* A page at that host address gets decoded code: no vCPU may keep a write tag for it. leaves.
+     */
     void (*code_page)(Cpu *c, const uint8_t *host);
 
     /* A locked access that crosses pages or hits a device: fn runs with the world stopped. leaves.
@@ -49,6 +50,10 @@ typedef struct RtHost {
     bool (*random)(Cpu *c, uint64_t *value);
     void (*cpuid)(Cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
+    /* Pages of the 2 MB of RAM that this one is in have been looked up RAM_WARM times. Stays
+     * inside. NULL: nobody cares. */
+    void (*ram_warm)(Cpu *c, const PhysPage *page);
+
     /* CodeCache.used has passed another CODE_CHUNK. Stays inside. NULL: nobody cares. */
     void (*code_grown)(Cpu *c);
 
@@ -59,11 +64,13 @@ typedef struct RtHost {
     /* -d out_asm, perfmap: code was made for that rip; NULL: off */
     void (*log_made)(Cpu *c, uint64_t rip, const uint8_t *host, unsigned size);
     /* The direct window. Pages of RAM from p on are mapped at a host address instead of what is
-     * there, or nothing is, or they become read-only. Stays inside; signal handlers may call. false:
-     * it did not happen. For the first, that is also so where RAM has no file. */
+     * there, or nothing is, or they become read-only. Stays inside; signal handlers may call.
+     * false: it did not happen. For the first, that is also so where RAM has no file. */
     bool (*window_map)(Cpu *c, uintptr_t at, const PhysPage *p, uint64_t bytes, bool write);
     bool (*window_unmap)(Cpu *c, uintptr_t at, uint64_t bytes);
     bool (*window_close)(Cpu *c, uintptr_t at, uint64_t bytes);
+    /* CPU time that the calling thread has had, in microseconds. Stays inside. */
+    uint64_t (*cpu_time)(Cpu *c);
     /* A test mode: it maps a page for which the guest's tables say otherwise. */
     void (*window_differs)(Cpu *c, uint64_t linear, const char *what);
     void (*unimplemented)(Cpu *c, const char *what, uint64_t value); /* rate-limited guest log */

@@ -15,6 +15,9 @@
 
 enum { DR6_BS = 1 << 14, DR7_RW0_SHIFT = 16, DEBUGCTL_LBR = 1, DEBUGCTL_BTF = 2 };
 
+/* So often code without the direct window runs before it is translated for it. */
+enum { WINDOW_AFTER = 16 };
+
 void run_undefined(Cpu *c, const Insn *i)
 {
     raise_fault(c, EXC_UD);
@@ -248,23 +251,98 @@ static Then run_code(Cpu *c, const Trans *t)
     }
 }
 
-/* With the window come units of its own: of what has one without it they are made at once. */
-static bool known_outside(const Cpu *c, const Block *b)
+/* ---- which code ---- */
+
+/* Code without the direct window in a mode with it: it leaves where it is asked who wants the CPU,
+ * that is before it gets to code of the window, which counts on where rSP is. */
+static Then run_outside(Cpu *c, const Trans *t)
 {
-    return c->mode & MODE_WINDOW && trans_known(c, c->mode ^ MODE_WINDOW, b->code, b->phys);
+    Then then;
+
+    c->go = 0;
+    then = run_code(c, t);
+    cpu_go_on(c);
+    return then;
+}
+
+/* Decode what t was made of, so that a unit with the window is no shorter; decoded code may have
+ * been forgotten meanwhile. */
+static void decode_like(Cpu *c, void *opaque)
+{
+    const Trans *t = opaque;
+    const Block *b = block_find(c);
+    uint64_t page = c->s.rip / GUEST_PAGE;
+
+    for (unsigned insns = b->count; insns < t->insns; insns += b->count) {
+        c->s.rip += b->bytes;
+        if (c->s.rip / GUEST_PAGE != page) {
+            break;
+        }
+        b = block_find(c);
+        if (!b->code2 && !b->trans) {
+            ((Block *)b)->runs = 0; /* it has a unit without, and counts as that */
+        }
+    }
+}
+
+/* A unit for the direct window like t, which is one without. */
+static const Trans *window_unit(Cpu *c, const Block **b, const Trans *t)
+{
+    uint64_t rip = c->s.rip;
+
+    if (!rt_guarded(c, decode_like, (void *)t)) {
+        c->exc_pending = false;
+    }
+    c->s.rip = rip;
+    *b = block_find(c);
+    if (*b != block_loose(c->blocks)) {
+        ((Block *)*b)->runs = UINT8_MAX;
+    }
+    return trans_find(c, (Block *)*b);
+}
+
+/* With the window come units of its own, for code that runs much; the rest goes on in what it has
+ * without, looked up each time it is branched to. What code with the window branches to directly
+ * needs half as much. NULL: there is none without. */
+static const Trans *code_outside(Cpu *c, const Block **b, bool linked)
+{
+    const Trans *t = trans_known(c, c->mode ^ MODE_WINDOW, (*b)->code, (*b)->phys);
+
+    if (!t) {
+        return NULL;
+    }
+    if (!(*b)->code2 && !t->page2 && !c->window.always && !c->host->lockstep) {
+        uint32_t *times = &((Block *)*b)->outside;
+
+        *times += linked && trans_left_window(c) ? WINDOW_AFTER / 2 : 1;
+        if (*times < WINDOW_AFTER) {
+            return t;
+        }
+    }
+    return window_unit(c, b, t);
 }
 
 /* The block's code, once it has run often enough. */
-static inline const Trans *code_for(Cpu *c, const Block *b)
+static inline const Trans *code_for(Cpu *c, const Block **b, bool linked)
 {
-    if (likely(b->runs >= c->translate_after) || unlikely(known_outside(c, b))) {
+    const Trans *t = NULL;
+
+    if (likely((*b)->runs >= c->translate_after)) {
         if (unlikely(!(c->mode & MODE_PLAIN))) { /* the place in CS matters */
-            return trans_find(c, (Block *)b);
+            return trans_find(c, (Block *)*b);
         }
-        return !b->code2 && b->trans ? b->trans : trans_find(c, (Block *)b);
+        return !(*b)->code2 && (*b)->trans ? (*b)->trans : trans_find(c, (Block *)*b);
     }
-    ((Block *)b)->runs++;
-    return NULL;
+    if (c->mode & MODE_WINDOW) {
+        t = code_outside(c, b, linked);
+    }
+    if (!t && !(*b)->count) {
+        *b = block_find(c);
+    }
+    if (!t && (*b)->runs < c->translate_after) {
+        ((Block *)*b)->runs++;
+    }
+    return t;
 }
 
 /* What comes before each look-up. false: leave the loop. */
@@ -303,7 +381,7 @@ static RtExit loop_translated(Cpu *c)
             return exit;
         }
         b = block_find_code(c);
-        t = code_for(c, b);
+        t = code_for(c, &b, then == THEN_LINK);
         if (unlikely(c->code_generation !=
                      c->code->generation)) { /* it was emptied: now, or just */
             trans_forget(c);
@@ -322,7 +400,7 @@ static RtExit loop_translated(Cpu *c)
         } else if (then == THEN_REMEMBER) {
             jump_insert(c, t);
         }
-        then = run_code(c, t);
+        then = likely(t->key.mode == c->mode) ? run_code(c, t) : run_outside(c, t);
     }
 }
 
@@ -382,6 +460,7 @@ RtExit rt_run(Cpu *c)
         }
         c->insn = NULL;
         c->block_break = true;
+        cpu_go_on(c); /* run_outside() was left */
     }
     gate_out(c);
     return exit;

@@ -266,6 +266,7 @@ static void span_page(const PhysSpan *s, uint64_t phys, PhysPage *out)
     out->ram = s->page.ram;
     out->ram_at = s->page.ram_at + in;
     out->code = s->page.code ? s->page.code + in / GUEST_PAGE : NULL;
+    out->warmth = s->page.warmth;
     out->readonly = s->page.readonly;
     out->logged = s->page.logged;
 }
@@ -315,6 +316,20 @@ static bool quiet_now(const PhysPage *p)
     return p->host && !p->readonly && (!p->code || code_open(p->code));
 }
 
+/* RAM that is a file gets huge pages only where it is asked for them: where pages are met often. */
+static void warm(Cpu *c, const PhysPage *p)
+{
+    _Atomic uint8_t *at = &p->warmth[p->ram_at / RAM_PIECE];
+    uint8_t so_far = atomic_load_explicit(at, memory_order_relaxed);
+
+    if (so_far < RAM_WARM) {
+        atomic_store_explicit(at, so_far + 1, memory_order_relaxed); /* of two, one may be lost */
+        if (unlikely(so_far + 1 == RAM_WARM) && c->host->ram_warm) {
+            HOST_DO(c, ram_warm, p);
+        }
+    }
+}
+
 void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w, AccessKind kind)
 {
     const PhysSpan *s = span_find(c, a20_gate(c, w->phys));
@@ -337,6 +352,9 @@ void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w, AccessKind kind
     if (!p->host || (uintptr_t)p->host % GUEST_PAGE || view == VIEW_SLOW ||
         (unlikely(c->debug != NULL) && debug_watches_page(c->debug, linear))) {
         return;
+    }
+    if (p->warmth) {
+        warm(c, p);
     }
     linear &= ~0xfffull;
     t->addend[slot] = (uintptr_t)p->host - linear + TLB_ADDEND;

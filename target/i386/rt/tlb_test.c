@@ -92,6 +92,20 @@ TEST("TLB: a page is remembered until INVLPG; one that was absent is looked up a
     bare_free(b);
 }
 
+TEST("TLB: 2 MB of RAM that were looked up often are said to be warm, once")
+{
+    BareCpu *b = spaces_new();
+
+    map(b, 0, 0, 1, PTE_OK);
+    for (unsigned n = 1; n <= 2 * RAM_WARM; n++) {
+        tlb_flush_page(b->c, LOW);
+        check(look(b, LOW), 1);
+        check(b->warmed, n >= RAM_WARM);
+    }
+    check(b->warm_at, TARGETS + GUEST_PAGE);
+    bare_free(b);
+}
+
 TEST("TLB: the first level is refilled from the second, with the same large or small page")
 {
     BareCpu *b = spaces_new();

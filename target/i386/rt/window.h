@@ -26,6 +26,7 @@ enum {
     WINDOW_BUCKETS = 1 << WINDOW_BUCKET_BITS,
     WINDOW_PAGES = 1 << 18, /* that a vCPU maps at most: 1 GB                             */
     WINDOW_RECENT = 8,
+    WINDOW_SAMPLE = 20000,
 };
 #define WINDOW_CHUNK (1ull << WINDOW_CHUNK_SHIFT)
 /* On both sides: a displacement of 2 GB and eight times an index of 32 bits may leave the chunk. */
@@ -63,10 +64,11 @@ typedef struct WindowFigures {
     uint64_t compared;              /* x-window-check: how often                                */
 } WindowFigures;
 
-/* Which address spaces have had the window, by CR3, and how long they must run to get it again. */
+/* An address space that has run user code, by its tables: how long without the window since it last
+ * had it, and how long it must to get it (microseconds of the vCPU's thread). */
 typedef struct WindowRecent {
     uint64_t table;
-    uint32_t need;
+    uint32_t spent, need;
 } WindowRecent;
 
 /* A chunk's tag and addend are what translated code of MODE_WINDOW looks at: an address whose bits
@@ -99,13 +101,14 @@ typedef struct Window {
     uint32_t areas, most_areas;
     _Atomic int64_t *all_areas;
 
-    /* Policy */
-    uint32_t candidate, samples; /* the context that runs, and how long               */
-    uint32_t cost;               /* microseconds, roughly, since the last sample      */
-    uint32_t tired;              /* samples in a row that cost too much               */
-    uint32_t paid, earned;       /* what the promotion cost; samples since            */
-    WindowRecent recent[WINDOW_RECENT];
-    uint32_t recent_next;
+    /* Policy; times are microseconds */
+    uint64_t stamp, time; /* the last sample: the host's TSC, CPU time of the thread */
+    uint32_t watched_for; /* since the cost was looked at last                       */
+    uint32_t cost;        /* ... what the window took meanwhile, roughly             */
+    uint32_t tired;       /* how often in a row that was too much                    */
+    uint32_t paid;        /* what the promotion cost                                 */
+    uint32_t earned;      /* user code has run with it since                         */
+    WindowRecent recent[WINDOW_RECENT]; /* the one used last comes first             */
     WindowFigures figures;
 } Window;
 
@@ -135,8 +138,12 @@ void window_update(struct Cpu *c);
  * window, or the interpreter is to see. In a signal handler, on the vCPU's thread, inside. */
 bool window_fault(struct Cpu *c, uintptr_t at, bool write);
 
-/* A timer tick of the guest's, or any interrupt, met user code. */
+/* An interrupt is about to be delivered: the time since the one before goes to the code that runs.
+ */
 void window_sample(struct Cpu *c);
+
+/* Of that so many microseconds: at most WINDOW_SAMPLE count. */
+void window_passed(struct Cpu *c, uint64_t time);
 
 /* On the vCPU's own thread, or by anyone with the world stopped: forget a page of a context
  * (reach: the size of the largest page that it may be in, see tlb2_reach()); make a page of RAM

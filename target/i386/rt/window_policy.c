@@ -1,22 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who gets the direct window. The guest's interrupts that meet user code are the samples; an
- * address space that a few in a row have met gets the window, with what the TLB knows mapped at
- * once. It loses it with a flush, or when faults and invalidations cost too much of the time; then
- * it must run twice as long to get it again.
+ * Who gets the direct window. The guest's interrupts are the samples: the CPU time since the one
+ * before goes to the address space whose user code they meet. When one has had so much without the
+ * window that what it lost is about what the window costs, it gets it, with what the TLB knows
+ * mapped at once. It loses it with a flush, or when faults and invalidations take too much of the
+ * time; then it must run longer to get it again.
+ * Not here: guests without interrupts while user code runs have no samples, and no window.
  */
 #include "target/i386/rt/window_impl.h"
 
+/* Microseconds, but for the last three. */
 enum {
-    NEED_FIRST = 4, /* samples; the guest's timer makes one each 1 to 10 ms    */
-    NEED_MOST = 4096,
-    COST_MOST = 300,   /* microseconds a sample that the window may take          */
-    COST_BURST = 1500, /* ... before the next sample comes                        */
-    TIRED_MOST = 3,
-    CHECK_EACH = 16,   /* ways into user code, in a test mode */
-    GAIN = 300,        /* what a sample with the window is worth, and what a promotion costs */
-    PAID_FIRST = 4000, /* besides its mappings: code is translated again          */
-    RUNS_MOST = 2048,  /* mappings when an address space gets the window           */
+    NEED_FIRST = 250000, /* of user code before an address space gets it, the first time */
+    NEED_LEAST = 4000,
+    NEED_MOST = 16000000,
+    COST_BURST = 1500, /* that the window may take before somebody looks ... */
+    WATCH = 4000,      /* ... at what it took of so much                     */
+    GAIN = 12,         /* the window saves a part of user code's time in so many */
+    TIRED_MOST = 3,    /* looks in a row that find more taken than that          */
+    CHECK_EACH = 16,   /* ways into user code, in a test mode                    */
+};
+#define TABLE 0xffffffffff000ull /* the address of a page of tables, in CR3 and entries */
+enum {
+    SAMPLE_CYCLES = 1 << 20, /* of the host's TSC: a sample costs less than a thousandth   */
+    RUNS_MOST = 2048,        /* mappings when an address space gets the window             */
+    PAID_FIRST = 1000,       /* what a promotion costs besides its mappings: code is found anew */
 };
 
 /* ---- may it be used now? ---- */
@@ -192,7 +200,8 @@ static void adopt(Cpu *c)
     window_init_tags(c);
     choose_chunks(c);
     w->context = c->tlb2.context;
-    w->paid = w->earned = w->cost = w->tired = 0;
+    w->earned = w->cost = w->tired = w->watched_for = 0;
+    w->paid = PAID_FIRST;
     w->figures.promotions++;
     c->block_break = true; /* a unit that comes back here has seen other tags */
     if (!w->always) {
@@ -202,46 +211,51 @@ static void adopt(Cpu *c)
 
 /* ---- samples ---- */
 
-static uint64_t address_space(const Cpu *c)
+/* Processes come and go, and a new one may have its top table where one that is gone had it; but
+ * hardly the next level for its stack, too. */
+static uint64_t address_space(Cpu *c)
 {
-    return c->s.cr3 & ~0xfffull;
+    unsigned shift = c->s.cr4 & CR4_LA57 ? 48 : 39;
+    const uint8_t *entry =
+        phys_host(c, (c->s.cr3 & TABLE) + (c->s.gpr[R_SP] >> shift & 511) * sizeof(uint64_t));
+    uint64_t next = entry ? *(const uint64_t *)entry & TABLE : 0;
+
+    return (c->s.cr3 & TABLE) ^ next << 12 ^ next >> 40;
 }
 
+/* That address space's, at the front: a new one instead of the one not met for longest. */
 static WindowRecent *recent(Cpu *c)
 {
     Window *w = &c->window;
+    WindowRecent found = {address_space(c), 0, NEED_FIRST};
+    unsigned n = 0;
 
-    for (unsigned n = 0; n < WINDOW_RECENT; n++) {
-        if (w->recent[n].table == address_space(c) && w->recent[n].need) {
-            return &w->recent[n];
-        }
+    while (n < WINDOW_RECENT - 1 && w->recent[n].table != found.table) {
+        n++;
     }
-    return NULL;
+    if (w->recent[n].table == found.table && w->recent[n].need) {
+        found = w->recent[n];
+    }
+    for (; n > 0; n--) {
+        w->recent[n] = w->recent[n - 1];
+    }
+    w->recent[0] = found;
+    return &w->recent[0];
 }
 
-static uint32_t need(Cpu *c)
+static void set_need(WindowRecent *r, uint64_t need)
 {
-    const WindowRecent *r = recent(c);
-
-    return r ? r->need : NEED_FIRST;
-}
-
-static void set_need(Cpu *c, uint32_t value)
-{
-    Window *w = &c->window;
-    WindowRecent *r = recent(c);
-
-    if (!r) {
-        r = &w->recent[w->recent_next++ % WINDOW_RECENT];
-    }
-    *r = (WindowRecent){address_space(c), value < NEED_MOST ? value : NEED_MOST};
+    r->need = need < NEED_LEAST ? NEED_LEAST : need < NEED_MOST ? need : NEED_MOST;
 }
 
 /* It costs more than it can give. */
 static void demote(Cpu *c)
 {
+    WindowRecent *r = recent(c);
+
     c->window.figures.demotions++;
-    set_need(c, need(c) * 4);
+    set_need(r, r->need * 4ull);
+    r->spent = 0;
     window_drop(c);
 }
 
@@ -255,42 +269,63 @@ bool window_too_dear(Cpu *c)
     return much;
 }
 
-static void sample_current(Cpu *c)
+static void sample_current(Cpu *c, uint32_t time)
 {
     Window *w = &c->window;
-    bool much = w->cost > COST_MOST && !w->always;
 
-    w->earned++;
-    w->tired = much ? w->tired + 1 : 0;
-    w->cost = 0;
+    w->earned += time;
+    if (w->earned / GAIN >= w->paid) { /* a flush costs no more than the mappings, from now on */
+        set_need(recent(c), w->paid * (uint64_t)GAIN);
+    }
+    w->watched_for += time;
+    if (w->watched_for >= WATCH) {
+        w->tired = w->cost > w->watched_for / GAIN && !w->always ? w->tired + 1 : 0;
+        w->watched_for = w->cost = 0;
+    }
     if (w->tired >= TIRED_MOST) {
         demote(c);
         return;
     }
-    if (w->earned * GAIN > w->paid + PAID_FIRST) {
-        set_need(c, NEED_FIRST);
-    }
     choose_chunks(c);
 }
 
+static void sample_other(Cpu *c, uint32_t time)
+{
+    WindowRecent *r = recent(c);
+
+    r->spent += time;
+    if (r->spent >= r->need) {
+        r->spent = 0;
+        set_need(r, r->need * 2ull); /* until it has paid: a flush may come soon */
+        adopt(c);
+        window_update(c);
+    }
+}
+
+void window_passed(Cpu *c, uint64_t time)
+{
+    Window *w = &c->window;
+
+    time = time < WINDOW_SAMPLE ? time : WINDOW_SAMPLE;
+    if (user_code(c) && possible(c)) {
+        if (w->context == c->tlb2.context) {
+            sample_current(c, time);
+        } else {
+            sample_other(c, time);
+        }
+    }
+}
+
+/* What runs when the interrupt comes is held to have run since the one before: on average that is
+ * so, whether ten of them come in a second or ten thousand. */
 void window_sample(Cpu *c)
 {
     Window *w = &c->window;
-    uint32_t context = c->tlb2.context;
+    uint64_t now = __builtin_ia32_rdtsc(), before = w->time;
 
-    if (!w->store || !user_code(c) || !possible(c)) {
-        return;
-    }
-    if (w->context == context) {
-        sample_current(c);
-        return;
-    }
-    w->samples = w->candidate == context ? w->samples + 1 : 1;
-    w->candidate = context;
-    if (w->samples >= need(c)) {
-        w->samples = 0;
-        set_need(c, need(c) * 2); /* until it has paid: a flush may come soon */
-        adopt(c);
-        window_update(c);
+    if (w->store && now - w->stamp >= SAMPLE_CYCLES) {
+        w->stamp = now;
+        w->time = HOST_CALL(c, cpu_time);
+        window_passed(c, w->time - before);
     }
 }

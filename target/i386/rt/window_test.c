@@ -307,36 +307,125 @@ TEST("window: PKRU that closes key 0, a data breakpoint and a debugger's watch t
     }
 }
 
-/* Samples until the window is there; 0: it never comes. */
-static unsigned samples(BareCpu *b)
-{
-    for (unsigned n = 1; n <= 100; n++) {
-        window_sample(b->c);
-        if (b->c->mode & MODE_WINDOW) {
-            return n;
-        }
-    }
-    return 0;
-}
+/* ---- who gets it ---- */
 
-TEST("window: some samples in a row give it, with what the TLB knows; a flush makes it wait longer")
+static BareCpu *policy_new(void)
 {
     BareCpu *b = window_new();
-    unsigned first;
 
     if (b) {
         b->c->window.always = false;
         phys_flush(b->c);
         check(b->c->mode & MODE_WINDOW, 0);
+        mem_read(b->c, LOW, 1);
+    }
+    return b;
+}
+
+/* Microseconds of user code, in pieces, until the window is there; 0: it never comes. */
+static uint64_t waits(BareCpu *b, unsigned piece)
+{
+    for (uint64_t time = piece; time < 100000000; time += piece) {
+        window_passed(b->c, piece);
+        if (b->c->mode & MODE_WINDOW) {
+            return time;
+        }
+    }
+    return 0;
+}
+
+/* It runs with the window, and nothing happens. */
+static void earns(BareCpu *b, uint64_t time)
+{
+    for (; time; time -= 10000) {
+        window_passed(b->c, 10000);
+    }
+}
+
+TEST("window: user code gets it when it has run long enough, with what the TLB knows")
+{
+    BareCpu *b = policy_new();
+
+    if (b) {
         mem_write(b->c, LOW, 1, 1);
         mem_read(b->c, LOW + GUEST_PAGE, 1);
-        first = samples(b);
-        check(first > 1, true);
+        check(waits(b, 4000) > 100000, true);
         check(mapped(b, LOW), 2);
         check(mapped(b, LOW + GUEST_PAGE), 2);
         check(mapped(b, LOW + 2 * GUEST_PAGE), 0);
+        bare_free(b);
+    }
+}
+
+TEST("window: ticks of 1, 4 and 10 ms come to the same, and a long pause counts little")
+{
+    static const unsigned piece[] = {1000, 4000, 10000, 15625};
+
+    for (unsigned n = 0; n < 4; n++) {
+        BareCpu *b = policy_new();
+        uint64_t time;
+
+        if (b) {
+            window_passed(b->c, 3600000000);
+            check(b->c->window.recent[0].spent, WINDOW_SAMPLE);
+            time = waits(b, piece[n]) + WINDOW_SAMPLE;
+            check(time >= 250000 && time < 250000 + piece[n], true);
+            bare_free(b);
+        }
+    }
+}
+
+TEST("window: the time that interrupts take from the kernel's code is nobody's")
+{
+    BareCpu *b = policy_new();
+
+    if (b) {
+        b->c->s.seg[SEG_SS].attr &= ~(3 << ATTR_DPL_SHIFT);
+        b->c->s.seg[SEG_CS].attr &= ~(3 << ATTR_DPL_SHIFT);
+        b->c->s.seg[SEG_CS].selector &= ~3;
+        cpu_mode_changed(b->c);
+        check(b->c->cpl, 0);
+        check(waits(b, 10000), 0);
+        bare_free(b);
+    }
+}
+
+TEST("window: a flush before it has paid makes it wait longer, one that comes later hardly")
+{
+    BareCpu *b = policy_new();
+    uint64_t first, again;
+
+    if (b) {
+        first = waits(b, 1000);
         tlb_flush(b->c);
-        check(samples(b), 2 * first);
+        check(b->c->mode & MODE_WINDOW, 0);
+        again = waits(b, 1000);
+        check(again, 2 * first);
+        earns(b, 1000000);
+        tlb_flush(b->c);
+        check(waits(b, 1000) < first / 8, true);
+        bare_free(b);
+    }
+}
+
+TEST("window: address spaces are told apart by their tables, and by those of their stacks")
+{
+    BareCpu *b = policy_new();
+    uint64_t *top = (uint64_t *)(b ? b->ram + (b->c->s.cr3 & -4096u) : NULL);
+    uint64_t first = top ? top[0] : 0;
+
+    if (b) {
+        earns(b, 100000);
+        check(b->c->window.recent[0].spent, 100000);
+        memcpy(b->ram + 0x50000, b->ram + (first & -4096u & 0xffffffff), GUEST_PAGE);
+        top[0] = 0x50000 | 7; /* a new process where another was */
+        tlb_cr3_loaded(b->c, false);
+        earns(b, 30000);
+        check(b->c->window.recent[0].spent, 30000);
+        top[0] = first;
+        tlb_cr3_loaded(b->c, false);
+        earns(b, 10000);
+        check(b->c->window.recent[0].spent, 110000);
         bare_free(b);
     }
 }

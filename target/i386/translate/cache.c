@@ -373,13 +373,27 @@ static const Trans *trans_at(const CodeCache *cache, uint32_t at)
     return n < count && cache->by_address[n]->from <= at ? cache->by_address[n] : NULL;
 }
 
+static const Trans *trans_left(Cpu *c)
+{
+    uint32_t site = c->exit_site & ~(uint32_t)SITE_FLAGS;
+
+    return c->code_generation == c->code->generation ? trans_at(c->code, site) : NULL;
+}
+
+bool trans_left_window(Cpu *c)
+{
+    const Trans *from = trans_left(c);
+
+    return from && from->key.mode & MODE_WINDOW;
+}
+
 void trans_link(Cpu *c, const Trans *t)
 {
     CodeCache *cache = c->code;
     uint32_t site = c->exit_site & ~(uint32_t)SITE_FLAGS;
     const uint8_t *to = t->link[(c->exit_site & SITE_BACK ? LINK_BACK : 0) |
                                 (c->exit_site & SITE_FPU ? LINK_FPU : 0)];
-    const Trans *from = c->code_generation == cache->generation ? trans_at(cache, site) : NULL;
+    const Trans *from = trans_left(c);
 
     if (from && from->page == t->page && same_key(from->key, t->key)) {
         int32_t distance = to - (cache->run + site + 4);

@@ -160,7 +160,7 @@ void jump_insert(Cpu *c, const Trans *t)
     uint64_t linear = c->code_base + c->s.rip, next = linear + (t->page2 ? GUEST_PAGE : 0);
     bool global = fetch_global(c, linear) && fetch_global(c, next);
 
-    if (table->mode != c->mode || table->limit != c->code_limit ||
+    if (table->mode != c->mode || t->key.mode != c->mode || table->limit != c->code_limit ||
         c->code_generation != c->code->generation ||
         jump_slot(-(uintptr_t)t->far) == slot + 1) { /* it would look like the next slot's tag */
         return;

@@ -119,6 +119,9 @@ void trans_thread(Cpu *c);
 /* Enter at a unit and stay until something is wanted; then s and the rest are up to date. */
 TransExit trans_run(Cpu *c, const Trans *t);
 
+/* Is the branch that came back (TRANS_LINK) in a unit of the direct window? */
+bool trans_left_window(Cpu *c);
+
 /* Make the branch that came back lead to t from now on, where that is sound. */
 void trans_link(Cpu *c, const Trans *t);
 
