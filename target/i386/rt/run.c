@@ -331,7 +331,12 @@ static inline const Trans *code_for(Cpu *c, const Block **b, bool linked)
         if (unlikely(!(c->mode & MODE_PLAIN))) { /* the place in CS matters */
             return trans_find(c, (Block *)*b);
         }
-        return !(*b)->code2 && (*b)->trans ? (*b)->trans : trans_find(c, (Block *)*b);
+        if (!(*b)->code2 && (*b)->trans) {
+            return (*b)->trans;
+        }
+        if ((*b)->count) {
+            return trans_find(c, (Block *)*b);
+        }
     }
     if (c->mode & MODE_WINDOW) {
         t = code_outside(c, b, linked);
