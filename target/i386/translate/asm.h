@@ -124,6 +124,14 @@ static inline void mov_rr(Emit *e, unsigned to, unsigned from)
     put_modrm_reg(e, from, to);
 }
 
+/* to = from's lower half with its sign */
+static inline void movsxd(Emit *e, unsigned to, unsigned from)
+{
+    put_rex(e, true, to, 0, from, false);
+    put8(e, 0x63);
+    put_modrm_reg(e, to, from);
+}
+
 static inline void mov_rr32(Emit *e, unsigned to, unsigned from)
 {
     put_rex(e, false, from, 0, to, false);

@@ -7,19 +7,16 @@
  * branch back tries the next strip. Nothing in a strip differs from what any version keeps at the
  * instruction's boundary, so it may be left anywhere: by its branches, host faults, and misses of
  * accesses that are looked up one by one.
- * Not here: code outside 64-bit mode, loops in the middle of a unit, loops whose branch back has no
- * condition, loops in loops.
+ * The attempt to begin one: attempt.c.
+ * Not here: 16-bit code, 32-bit code with segments, loops in the middle of a unit, loops whose
+ * branch back has no condition, loops in loops.
  */
-#include "target/i386/translate/unit.h"
+#include "target/i386/translate/strip.h"
 
 enum {
-    STEP_MAX = 512,    /* bytes: what moves faster changes its page too often */
-    ROUNDS_MIN = 4,    /* of a strip that is worth while */
-    ROUNDS_MAX = 4096, /* for so long nobody looks who wants the CPU */
-    ROUNDS_PAY = 12,   /* so many pay for an attempt */
-    VAIN_MAX = 32,     /* attempts that were not paid for, before the loop is left as it is */
+    STEP_MAX = 512,     /* bytes: what moves faster changes its page too often */
+    PLUS_MAX = 1 << 20, /* how far a register of 32 bits may be from where it was in a round */
 };
-enum { PUSHF = 0x9c, POPF = 0x9d };
 
 /* ---- the plan ---- */
 
@@ -59,6 +56,28 @@ static int join(Strip *p, const Access *a, const Motion *m)
     return -1;
 }
 
+/* The register that moves with the access; REG_NONE: none, or a byte, or both. */
+unsigned strip_mover(const Motion *m)
+{
+    if (m->byte || !m->moving || m->moving == MOVES_BOTH) {
+        return REG_NONE;
+    }
+    return m->moving == 1 ? m->first.base : m->first.index;
+}
+
+/* A register of 32 bits may come to the end of what it can count to before the address does. What
+ * it is in the middle of a round lies between what it is at its ends. */
+static bool counts_on(const Unit *u, const Access *a, const Motion *m)
+{
+    unsigned reg = strip_mover(m);
+    int64_t plus = a->plus[m->moving == 2];
+
+    if (u->code64 || reg >= 16) {
+        return true;
+    }
+    return u->loop.step[reg] > 0 ? plus >= 0 && plus < PLUS_MAX : plus <= 0 && plus > -PLUS_MAX;
+}
+
 static int group_of(Unit *u, const Access *a)
 {
     Strip *p = &u->strip;
@@ -68,13 +87,17 @@ static int group_of(Unit *u, const Access *a)
     if (!loop_motion(u, a, &m) || m.step < -STEP_MAX || m.step > STEP_MAX ||
         m.high - m.low > range_of(&m) || !fits(m.low - 2 * GUEST_PAGE) ||
         !fits(m.high + 2 * GUEST_PAGE) || !fits(a->plus[0]) || !fits(a->plus[1] * 8) ||
-        !fits(m.low - a->plus[0]) || !fits(m.low - a->plus[1] * 8)) {
+        !fits(m.low - a->plus[0]) || !fits(m.low - a->plus[1] * 8) || !counts_on(u, a, &m)) {
         return -1;
     }
     n = join(p, a, &m);
     if (n < 0 && p->groups < SHARES) {
         n = p->groups++;
         p->group[n] = (Group){.key = key_of(a), .m = m, .write = a->write, .members = 1};
+    }
+    if (n >= 0 && !u->code64 && strip_mover(&m) < 16 &&
+        -a->plus[m.moving == 2] > p->group[n].under) {
+        p->group[n].under = -a->plus[m.moving == 2];
     }
     return n;
 }
@@ -129,6 +152,13 @@ static void choose_registers(Strip *p)
     p->in_b = p->groups == 1 ? 0 : p->groups == 2 ? !most : -1;
 }
 
+/* 32-bit code only where no branch looks at CS and the stack is as wide. */
+static bool flat(const Unit *u)
+{
+    return u->code64 || (u->plain && u->mode & MODE_FLAT && u->c->code_size == CODE_32 &&
+                         (u->mode & MODE_STACK) >> MODE_STACK_SHIFT == 1);
+}
+
 void strip_plan(Unit *u)
 {
     Strip *p = &u->strip;
@@ -138,7 +168,7 @@ void strip_plan(Unit *u)
         return;
     }
     loop_plan(u);
-    if (!u->loop.there || !u->code64 || u->page2) {
+    if (!u->loop.there || u->page2 || !flat(u)) {
         return;
     }
     for (unsigned n = 0; n < u->first_access[u->loop.last + 1]; n++) {
@@ -160,205 +190,6 @@ void strip_way(Unit *u, const uint8_t *back)
         p->fpu_known = u->fpu_known;
         p->back = back;
     }
-}
-
-/* ---- in front ---- */
-
-/* In a strip, may flags be overwritten at the top? */
-static bool overwrites(const Strip *p)
-{
-    return p->clocked && p->recipe >= 0;
-}
-
-static uint32_t counter_at(const Unit *u)
-{
-    return CPU_AT(strip_vain) + 4 * u->strip.counter;
-}
-
-/* Flags may be overwritten from here on ... to here. */
-static void flags_away(Unit *u)
-{
-    if (u->strip.recipe < 0) {
-        put8(&u->e, PUSHF);
-    }
-}
-
-static void flags_back(Unit *u)
-{
-    if (u->strip.recipe < 0) {
-        put8(&u->e, POPF);
-    } else {
-        recipe_run(u, u->strip.recipe);
-    }
-}
-
-/* rcx, less than a page, divided by a step. */
-static void divide(Emit *e, unsigned by)
-{
-    if (by & (by - 1)) {
-        put_rex(e, true, H_CX, 0, H_CX, false); /* imul rcx, rcx, 2^32 / by: exact enough */
-        put8(e, 0x69);
-        put_modrm_reg(e, H_CX, H_CX);
-        put32(e, (1ull << 32) / by + 1);
-    }
-    put_rex(e, true, 0, 0, H_CX, false); /* shr rcx, n */
-    put8(e, 0xc1);
-    put_modrm_reg(e, 5, H_CX);
-    put8(e, by & (by - 1) ? 32 : __builtin_ctz(by));
-}
-
-/* temp: the least of it and rcx */
-static void least(Emit *e, unsigned temp)
-{
-    alu_rr(e, 0x39, SCRATCH_C, temp, true);
-    put_rex(e, true, temp, 0, SCRATCH_C, false); /* cmovb temp, rcx */
-    put8(e, 0x0f);
-    put8(e, 0x42);
-    put_modrm_reg(e, temp, SCRATCH_C);
-}
-
-/* Is rbp's page in the TLB, and no more than `most` of it in front? r11: the addend; rcx: how much.
- */
-static Hole emit_page(Unit *u, bool write, int32_t most)
-{
-    emit_entry(u, SCRATCH_A, write);
-    alu_rr(&u->e, 0x01, SCRATCH_C, SCRATCH_A, true);
-    alu_imm(&u->e, 7, SCRATCH_C, most, true);
-    return jcc32(&u->e, CC_A);
-}
-
-/* A table that is looked up: it may lie in two pages, if they do so in the host's memory. */
-static void emit_table(Unit *u, unsigned n, Hole miss[2])
-{
-    Emit *e = &u->e;
-    const Group *g = &u->strip.group[n];
-
-    store_gs(e, CPU_AT(share) + 8 * n, SCRATCH_B);
-    lea_base(e, SCRATCH_A, SCRATCH_A, g->m.high - g->m.low - 1, true);
-    miss[0] = emit_page(u, g->write, GUEST_PAGE - 1);
-    gs_op(e, 0x3b, true, SCRATCH_B, CPU_AT(share) + 8 * n); /* cmp */
-    miss[1] = jcc32(e, CC_NE);
-}
-
-/* r11: the addend, rbp: the lowest address. What does not move is added. */
-static void emit_still(Unit *u, const Group *g)
-{
-    Emit *e = &u->e;
-    unsigned reg = g->m.moving == 1 ? g->m.first.index : g->m.first.base,
-             scale = g->m.moving == 1 ? g->m.first.scale : 0;
-
-    if (!g->m.moving) {
-        lea_index(e, SCRATCH_B, SCRATCH_B, SCRATCH_A, 0, 0, true);
-    } else if (g->m.moving == MOVES_BOTH) {
-        return;
-    } else if (reg == REG_IP) {
-        load_gs(e, SCRATCH_C, CPU_AT(page_rip));
-        lea_index(e, SCRATCH_B, SCRATCH_B, SCRATCH_C, 0, 0, true);
-    } else if (reg < 16) {
-        lea_index(e, SCRATCH_B, SCRATCH_B, guest_reg(u, reg, SCRATCH_C), scale, 0, true);
-    }
-}
-
-/* Is the group in the TLB and in one page, and for how many rounds more? Returns the ways out. */
-static unsigned emit_group(Unit *u, unsigned n, Hole miss[3])
-{
-    Emit *e = &u->e;
-    const Group *g = &u->strip.group[n];
-    int32_t step = g->m.step, last = GUEST_PAGE - (int32_t)(g->m.high - g->m.low);
-    Address first = g->m.first;
-
-    first.disp = g->m.low;
-    emit_linear(u, &first, SCRATCH_A);
-    miss[0] = emit_page(u, g->write, g->m.byte ? GUEST_PAGE - 1 : last);
-    if (g->m.byte) {
-        emit_table(u, n, miss + 1);
-    } else if (step) {
-        if (step > 0) { /* last - rcx */
-            not_reg(e, SCRATCH_C);
-            alu_imm(e, 0, SCRATCH_C, last + 1, true);
-        }
-        divide(e, step < 0 ? -step : step);
-        least(e, u->strip.temp);
-    }
-    emit_still(u, g);
-    store_gs(e, CPU_AT(share) + 8 * n, SCRATCH_B);
-    return g->m.byte ? 3 : 1;
-}
-
-/* temp: rounds - 1. Where the end is, negative where flags have to stay. */
-static void emit_end(Unit *u)
-{
-    Emit *e = &u->e;
-    const Strip *p = &u->strip;
-
-    if (p->clocked) {
-        int32_t step = u->loop.step[p->clock];
-        unsigned clock;
-
-        put_rex(e, true, p->temp, 0, p->temp, false); /* imul temp, temp, step */
-        put8(e, 0x69);
-        put_modrm_reg(e, p->temp, p->temp);
-        put32(e, step);
-        clock = guest_reg(u, p->clock, SCRATCH_C);
-        lea_index(e, p->temp, p->temp, clock, 0, step, true);
-        mov_rr(e, SCRATCH_A, clock);
-        not_reg(e, SCRATCH_A);
-        lea_base(e, SCRATCH_A, SCRATCH_A, 1, true);
-        store_gs(e, CPU_AT(strip_began), SCRATCH_A);
-        if (!overwrites(p)) {
-            not_reg(e, p->temp);
-            lea_base(e, p->temp, p->temp, 1, true);
-        }
-    } else {
-        lea_base(e, p->temp, p->temp, 1, true);
-    }
-    store_gs(e, CPU_AT(strip_end), p->temp);
-}
-
-/* The branch back of the first version comes here. */
-static void emit_attempt(Unit *u)
-{
-    Emit *e = &u->e;
-    const Strip *p = &u->strip;
-    Hole miss[SHARES * 3 + 1], enough, on;
-    unsigned misses = 0;
-    int32_t price = ROUNDS_PAY * (p->clocked ? (int32_t)u->loop.step[p->clock] : 1);
-
-    price = price < 0 ? -price : price;
-
-    flags_away(u);
-    load_gs32(e, SCRATCH_C, counter_at(u));
-    lea_base(e, SCRATCH_C, SCRATCH_C, price, false);
-    store_gs32(e, counter_at(u), SCRATCH_C);
-    alu_imm(e, 7, SCRATCH_C, VAIN_MAX * price, false);
-    enough = jcc32(e, CC_A);
-    store_gs(e, CPU_AT(strip_save), p->temp);
-    mov_imm(e, p->temp, ROUNDS_MAX - 1);
-    for (unsigned n = 0; n < p->groups; n++) {
-        misses += emit_group(u, n, miss + misses);
-    }
-    alu_imm(e, 7, p->temp, ROUNDS_MIN - 1, true);
-    miss[misses++] = jcc32(e, CC_B);
-    emit_end(u);
-    load_gs(e, p->temp, CPU_AT(strip_save));
-    if (!overwrites(p)) {
-        flags_back(u);
-    }
-    on = jmp32(e);
-    for (unsigned n = 0; n < misses; n++) {
-        fill32(e, miss[n], e->at);
-    }
-    load_gs(e, p->temp, CPU_AT(strip_save));
-    flags_back(u);
-    jmp_to(e, p->back);
-    fill32(e, enough, e->at);
-    flags_back(u);
-    store_gs_imm(e, counter_at(u), 0, false);
-    mov_imm(e, SCRATCH_C, u->insn[0].at);
-    mov_imm(e, SCRATCH_B, (p->hole - u->cache->write) | (p->fpu_known ? SITE_FPU : 0));
-    emit_jmp_routine(u, u->cache->leave_link);
-    align(e, 16);
-    fill32(e, on, e->at);
 }
 
 /* ---- accesses in it ---- */
@@ -412,7 +243,7 @@ bool strip_place(Unit *u, const Address *a, const Access *what, Place *p)
     }
     moving = moving_register(u, index ? a->index : a->base);
     *p = (Place){slot_register(u, n), moving, MEM_DISP, index ? a->scale : 0};
-    p->disp += what->at - (what->plus[index] << p->scale);
+    p->disp += what->at - (what->plus[index] << p->scale) - (u->code64 ? 0 : g->m.low);
     if (p->scale && unit_now(u)->i->op == OP_PUSH) { /* which has no place for it */
         linear_lost(u);
         lea_index(&u->e, SCRATCH_A, p->base, p->index, p->scale, p->disp, true);
@@ -473,21 +304,24 @@ static void emit_credit(Unit *u)
     Hole more;
 
     if (!p->clocked) {
-        store_gs_imm(e, counter_at(u), 0, false);
+        store_gs_imm(e, strip_counter_at(u), 0, false);
         return;
     }
     load_gs(e, SCRATCH_C, CPU_AT(strip_began));
     lea_index(e, SCRATCH_C, SCRATCH_C, guest_reg(u, p->clock, SCRATCH_A), 0, 0, true);
+    if (!u->code64) {
+        movsxd(e, SCRATCH_C, SCRATCH_C);
+    }
     if (up) {
         not_reg(e, SCRATCH_C);
     }
-    load_gs32(e, SCRATCH_A, counter_at(u));
+    load_gs32(e, SCRATCH_A, strip_counter_at(u));
     lea_index(e, SCRATCH_C, SCRATCH_C, SCRATCH_A, 0, up, true);
-    store_gs32(e, counter_at(u), SCRATCH_C);
+    store_gs32(e, strip_counter_at(u), SCRATCH_C);
     mov_imm(e, SCRATCH_A, 63);
     shrx(e, SCRATCH_C, SCRATCH_C, SCRATCH_A);
     more = jrcxz8(e);
-    store_gs_imm(e, counter_at(u), 0, false);
+    store_gs_imm(e, strip_counter_at(u), 0, false);
     fill8(e, more);
 }
 
@@ -497,8 +331,8 @@ static void emit_ended(Unit *u)
     const Strip *p = &u->strip;
 
     emit_credit(u);
-    if (overwrites(p)) {
-        flags_back(u);
+    if (strip_overwrites(p)) {
+        strip_flags_back(u);
     }
     jmp_to(&u->e, p->back);
 }
@@ -515,7 +349,7 @@ void strip_branch(Unit *u, const Insn *i)
         return;
     }
     left = jcc32(e, i->cc ^ 1);
-    if (overwrites(p)) {
+    if (strip_overwrites(p)) {
         unsigned clock = guest_reg(u, p->clock, SCRATCH_C);
 
         gs_op(e, 0x3b, true, clock, CPU_AT(strip_end)); /* cmp */
@@ -525,7 +359,7 @@ void strip_branch(Unit *u, const Insn *i)
         if (p->clocked) {
             unsigned clock = moving_register(u, p->clock);
 
-            lea_index(e, SCRATCH_C, SCRATCH_C, clock, 0, 0, true);
+            lea_index(e, SCRATCH_C, SCRATCH_C, clock, 0, 0, u->code64);
         } else {
             lea_base(e, SCRATCH_C, SCRATCH_C, -1, true);
             store_gs(e, CPU_AT(strip_end), SCRATCH_C);
@@ -554,7 +388,7 @@ static void begin(Unit *u)
     }
     u->frame_at = NULL;
     u->recipe = p->recipe;
-    u->garbage = overwrites(p);
+    u->garbage = strip_overwrites(p);
     u->fpu_known = p->fpu_known;
     u->x87 = (X87Last){-1, -1};
     u->alone = p->spoiled = p->lost_a = p->lost_b = false;
@@ -616,7 +450,7 @@ void strip_emit(Unit *u)
     align(&u->e, 16);
     at = u->e.at;
     u->frame_at = NULL;
-    emit_attempt(u);
+    strip_attempt(u);
     loop = u->e.at;
     p->now = true;
     do {

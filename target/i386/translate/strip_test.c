@@ -15,6 +15,7 @@ enum {
     FROM = 0x40000, /* pages of numbers: to 0x80000  */
     TO = 0x80000,
     ALIAS = 0x100000,        /* the same memory as FROM       */
+    NO_STRIP = 0x7f7f7f7f,   /* where none ends */
     MISSING = FROM + 0x6000, /* what a test takes away        */
 };
 
@@ -70,6 +71,17 @@ GUEST(both, ".code64\n xor %ebx, %ebx\n 1: mov (%rsi,%rbx), %rax\n add %rax, 8(%
 GUEST(stills, ".code64\n lea 4(%rsi), %r8\n 1: push %rdx\n addl $3, (%rsi)\n rolw 4(%r8)\n mov 7f(%rip), %eax\n"
               " add %eax, -8(%rdi)\n adc (%rsi,%rcx), %ch\n mov 0x41003, %bl\n xor %bl, 0x80(%rdi,%r10,8)\n"
               " pop %rdx\n sub $1, %cl\n lea 1(%rdx), %rdx\n test $0xfff, %edx\n jne 1b\n pushf\n hlt\n 7: .long 0x55667");
+/* 32-bit code: upwards, downwards, from below 0 up to it, with a base that is none, looked up by a byte. */
+GUEST(up_32, ".code32\n 1: mov (%esi), %eax\n add $4, %esi\n adc %eax, (%edi)\n lea 4(%edi), %edi\n"
+             " sub $1, %ecx\n jnz 1b\n pushf\n hlt");
+GUEST(down_32, ".code32\n 1: dec %ecx\n mov (%esi,%ecx,4), %eax\n mov %eax, -4(%edi,%ecx,8)\n add %ecx, %edx\n"
+               " test %ecx, %ecx\n jne 1b\n pushf\n hlt");
+GUEST(ends_32, ".code32\n lea (%esi,%ecx,4), %esi\n neg %ecx\n 1: mov (%esi,%ecx,4), %eax\n add %eax, (%edi)\n"
+               " add %eax, 0x41000(,%ecx,2)\n add $3, %edi\n inc %ecx\n jne 1b\n pushf\n hlt");
+GUEST(wraps_32, ".code32\n lea 0x3f00(%esi), %esi\n mov $-0x3f00, %ebx\n 1: mov (%esi,%ebx), %al\n"
+                " mov %al, 0x4000(%edi,%ebx)\n inc %ebx\n cmp %ecx, %ebx\n jne 1b\n pushf\n hlt");
+GUEST(tables_32, ".code32\n 1: movzbl (%esi), %eax\n inc %esi\n addl $1, (%edi,%eax,4)\n push %eax\n xor %bl, %al\n"
+                 " movzbl %al, %ebx\n sbb 0x42000(%ebx), %dl\n pop %ebp\n dec %ecx\n jne 1b\n pushf\n hlt");
 /* Follows a list of which every other node has rdi's bits the other way. */
 GUEST(follows, ".code64\n mov %rsi, %rbx\n mov %rsi, %rax\n mov $50, %edx\n 2: lea 0x1010(%rbx), %rbx\n xor %rdi, %rbx\n"
                " mov %rbx, (%rax)\n mov %rbx, %rax\n dec %edx\n jne 2b\n mov %rsi, (%rbx)\n 1: mov (%rsi), %rsi\n"
@@ -103,16 +115,16 @@ static void switch_translator(bool on)
     }
 }
 
-static BareCpu *loaded(const uint8_t *code, const uint8_t *end, bool translated)
+static BareCpu *loaded(CodeSize size, const uint8_t *code, const uint8_t *end, bool translated)
 {
     bool set = getenv("TEST_TRANSLATE");
     BareCpu *b;
 
     switch_translator(translated);
-    b = bare_new(CODE_64);
+    b = bare_new(size);
     b->c->translate_after = 8; /* what lies on both sides of a branch is known by then */
     switch_translator(set);
-    for (uint64_t n = 0; n < 512; n++) {
+    for (uint64_t n = 0; n < 512; n++) { /* of no use where there is no paging */
         table(b)[n] = n << 12 | 0x67;
     }
     for (uint64_t n = 0; n < 64; n++) {
@@ -128,6 +140,7 @@ static BareCpu *loaded(const uint8_t *code, const uint8_t *end, bool translated)
 
 typedef struct Run {
     const uint8_t *code, *end;
+    CodeSize size;
     uint64_t from, to, rounds, other; /* other: rdx and r12 */
     bool vain;                        /* no strip need come about */
     uint64_t entry;                   /* of the table, for MISSING; 0: not there, 1: as it was */
@@ -135,7 +148,7 @@ typedef struct Run {
 
 static BareCpu *run_from(const Run *r, bool translated)
 {
-    BareCpu *b = loaded(r->code, r->end, translated);
+    BareCpu *b = loaded(r->size, r->code, r->end, translated);
     uint64_t *gpr = b->c->s.gpr;
 
     gpr[R_SI] = r->from;
@@ -147,6 +160,7 @@ static BareCpu *run_from(const Run *r, bool translated)
         table(b)[MISSING >> 12] = r->entry;
     }
     tlb_flush(b->c);
+    b->c->strip_end = NO_STRIP;
     bare_run(b);
     return b;
 }
@@ -163,7 +177,7 @@ static void same_exceptions(const BareCpu *a, const BareCpu *b)
 /* Is there a translator on this host? */
 static bool translates(void)
 {
-    BareCpu *b = loaded(stays, stays_end, true);
+    BareCpu *b = loaded(CODE_64, stays, stays_end, true);
     bool there = b->code != NULL;
 
     bare_free(b);
@@ -183,12 +197,15 @@ static void same(Run r)
     same_exceptions(a, b);
     check(memcmp(a->ram + FROM, b->ram + FROM, BARE_RAM - FROM), 0);
     check(memcmp(a->ram + BARE_CODE, b->ram + BARE_CODE, FROM - BARE_CODE), 0);
-    check(b->c->strip_end != 0 || r.vain, b->code != NULL || r.vain);
+    check(b->c->strip_end != NO_STRIP || r.vain, b->code != NULL || r.vain);
     bare_free(a);
     bare_free(b);
 }
 
-#define RUN(name, ...) same((Run){.code = name, .end = name##_end, .entry = 1, __VA_ARGS__})
+#define RUN_AS(as, name, ...) \
+    same((Run){.code = name, .end = name##_end, .size = as, .entry = 1, __VA_ARGS__})
+#define RUN(name, ...)    RUN_AS(CODE_64, name, __VA_ARGS__)
+#define RUN_32(name, ...) RUN_AS(CODE_32, name, __VA_ARGS__)
 
 TEST("strips: up through two arrays, at each alignment of one to the other, over pages")
 {
@@ -312,6 +329,17 @@ TEST("strips: a page that is not there, at each place of the round and each alig
     }
 }
 
+TEST("strips: 32-bit code, whose registers and addresses wrap")
+{
+    for (unsigned n = 0; n < 8; n++) {
+        RUN_32(up_32, .from = FROM + n, .to = TO + n * 0x333, .rounds = 3000);
+        RUN_32(down_32, .from = FROM + n, .to = TO + n * 5, .rounds = 2000 + n);
+        RUN_32(ends_32, .from = FROM + n, .to = TO, .rounds = 3000, .vain = true);
+        RUN_32(wraps_32, .from = FROM + n, .to = TO, .rounds = n * 100, .vain = true);
+        RUN_32(tables_32, .from = FROM + n, .to = TO + n * 0x200, .rounds = 5000);
+    }
+}
+
 TEST("guessed addends: lists and tables in pages one behind the other, and in others")
 {
     RUN(follows, .from = FROM, .rounds = 1000, .vain = true);
@@ -338,7 +366,8 @@ TEST("strips: host faults in them are the guest's, with its state as it was")
 /* Runs `times` again: was there a strip the second time? */
 static bool tries_again(unsigned rounds)
 {
-    Run r = {.code = times,
+    Run r = {.size = CODE_64,
+             .code = times,
              .end = times_end,
              .from = FROM + 0xff0,
              .rounds = rounds,
@@ -347,13 +376,13 @@ static bool tries_again(unsigned rounds)
     BareCpu *b = run_from(&r, true);
     bool tried;
 
-    b->c->strip_end = 0;
+    b->c->strip_end = NO_STRIP;
     b->c->s.activity = CPU_RUNNING;
     b->c->s.rip = BARE_CODE;
     b->c->s.gpr[R_CX] = rounds;
     b->c->s.gpr[R_DX] = r.other;
     bare_run(b);
-    tried = b->c->strip_end;
+    tried = b->c->strip_end != NO_STRIP;
     bare_free(b);
     return tried;
 }

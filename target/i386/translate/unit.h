@@ -162,6 +162,7 @@ enum { MOVES_BOTH = 3 };
 typedef struct Group {
     uint64_t key;
     Motion m;
+    int32_t under; /* 32-bit code: how far below its value the register that moves is used */
     bool write;
     uint8_t members;
 } Group;
