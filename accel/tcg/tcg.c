@@ -75,11 +75,25 @@ static bool window_wanted(const Tcg *t)
     return t->code && (t->window == ON || t->window_test == WINDOW_ALWAYS);
 }
 
+/* Another vCPU may change the tables while they are looked at. */
+static bool check_possible(const Tcg *t, Error **err)
+{
+    unsigned cpus = machine_config(t->accel.machine)->smp.cpus;
+
+    if (t->window_check && cpus > 1) {
+        return error_set(err, "x-window-check=on: compares for one vCPU only, not for %u", cpus);
+    }
+    return true;
+}
+
 static bool tcg_start(Accel *a, Error **err)
 {
     Tcg *t = (Tcg *)a;
 
     a->one_at_a_time = t->thread == THREAD_SINGLE;
+    if (!check_possible(t, err)) {
+        return false;
+    }
     if (log_on(LOG_OP)) {
         log_printf("op: this translator has no intermediate form; see in_asm and out_asm\n");
     }
@@ -211,7 +225,7 @@ static void window_begin(TcgCpu *t, Tcg *tcg)
 {
     t->window_refused = !window_reserve(t->rt, &tcg->window_areas, tcg->window_most);
     t->rt->window.always = tcg->window_test == WINDOW_ALWAYS;
-    t->rt->window.paranoid = tcg->window_check && machine_config(tcg->accel.machine)->smp.cpus == 1;
+    t->rt->window.paranoid = tcg->window_check;
 }
 
 static bool tcg_vcpu_create(Vcpu *cpu, Error **err)

@@ -78,6 +78,29 @@ def test_sentence():
     assert err == "rhea-system-x86_64: -m: memory.size=some: wants a size, as 64K\n", err
 
 
+def test_wrong_engine_option():
+    """a wrong option of the software engine is named with its value, exit status 1"""
+    for option, why in [("window=perhaps", "wants one of auto, on, off"),
+                        ("thread=many", "wants one of multi, single"),
+                        ("one-insn-per-tb=maybe", "wants on or off"),
+                        ("tb-size=some", "wants a size, as 64K"), ("tb-size=-1", "not between 0 and 1073741824"),
+                        ("tb-size=1025", "at most 1024 MB"), ("x-stir=often", "wants a number"),
+                        ("x-window=never", "wants one of off, always"),
+                        ("x-window-check=on", "compares for one vCPU only, not for 2")]:
+        status, out, err = run("-accel", "tcg," + option, "-smp", "2", "-display", "none")
+        assert status == 1 and out == "", option
+        assert f"tcg: {option}: {why}\n" in err, err
+
+
+def test_small_cache():
+    """tb-size=0 leaves the size to the engine; 1 is enough to greet, with the window, too"""
+    for options in ["tb-size=0", "tb-size=1", "tb-size=1,window=on", "tb-size=1,x-window=always,one-insn-per-tb=on"]:
+        t = Terminal("-accel", "tcg," + options, "-m", "64", "-nographic")
+        assert t.shows("SeaBIOS"), options
+        t.keys(b"\x01x")
+        assert t.ends() == 0
+
+
 def test_help():
     """help and version go to stdout, exit status 0"""
     for option in ["-help", "--help", "-h", "-version"]:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Whoever wants a CPU gets it, whatever kind of loop it is in that never ends: a timer of CPU time
- * kicks it. A loop that is not left is one for ever, so SIGALRM ends the process then.
+ * kicks it, and only moments of CPU time pass until it is there, strips included. A loop that is
+ * not left is one for ever, so SIGALRM ends the process then.
  */
 #include "target/i386/rt/mem.h"
 #include "tests/lib/barecpu.h"
@@ -12,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE = 300, AFTER_NS = 2000000, TIMES = 3 };
+enum { PATIENCE = 300, AFTER_NS = 2000000, SOON_NS = 200000000, TIMES = 3 };
 
 /* clang-format off */
 GUEST(own_top, ".code64\n 1: inc %rax\n jmp 1b");
@@ -71,8 +72,19 @@ static BareCpu *translated(CodeSize size)
     return b;
 }
 
+static int64_t cpu_time(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+static _Atomic int64_t kicked_at;
+
 static void kick(union sigval cpu)
 {
+    kicked_at = cpu_time();
     cpu_kick(cpu.sival_ptr);
 }
 
@@ -90,6 +102,7 @@ static void leave_often(BareCpu *b)
         cpu_attended(b->c);
         timer_settime(timer, 0, &soon, NULL);
         check(bare_run(b), RT_KICK);
+        check(cpu_time() - kicked_at < SOON_NS, true);
         check(bare_fault(b), -1);
     }
     timer_delete(timer);
