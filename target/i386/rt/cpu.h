@@ -170,7 +170,7 @@ enum {
     MODE_INNER = 1 << 24,                  /* CPL is 1 or 2 */
     MODE_SMAP = 1 << 25,                   /* CR4.SMAP      */
     MODE_PKE = 1 << 26,                    /* CR4.PKE       */
-    MODE_WINDOW = 1 << 27, /* 64-bit user code whose address space is that of Cpu.window */
+    MODE_WINDOW = 1 << 27, /* user code, of 64 bits or flat, whose address space is Cpu.window's */
 };
 
 /* Where rips lead in translated code, for each view; see target/i386/translate. The slot is what
@@ -305,12 +305,18 @@ typedef struct Cpu {
     JumpTable jumps[JUMP_VIEWS];
 } Cpu;
 
+/* In 32-bit code, rSP's upper half is not 0. */
+static inline bool window_narrow(const Cpu *c)
+{
+    return c->code_size != CODE_64 && c->s.gpr[R_SP] >> 32;
+}
+
 /* User code whose address space has the window, but rSP is not where such code counts on it:
  * window_update(). */
 static inline bool window_astray(const Cpu *c)
 {
     return c->cpl == 3 && c->window.mode &&
-           c->window.tag[WINDOW_STACK] != window_tag(c->s.gpr[R_SP]);
+           (c->window.tag[WINDOW_STACK] != window_tag(c->s.gpr[R_SP]) || window_narrow(c));
 }
 
 /* Make rt_run() come back soon, from any thread or a signal handler; and not again. */

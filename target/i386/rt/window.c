@@ -145,6 +145,7 @@ static void forget_entries(Window *w)
         *bucket_ram(w, w->store->page[n].ram) = 0;
     }
     w->used = w->free = w->count = 0;
+    w->above = false;
     for (unsigned n = 0; n < 64; n++) {
         w->large[n] = 0;
     }
@@ -393,6 +394,7 @@ bool window_map(Cpu *c, uint64_t linear, const PhysPage *p, unsigned pages, unsi
         }
     }
     count_areas(w, borders(w, linear, bytes) - before);
+    w->above |= !window_tag(linear) && (linear + bytes - 1) >> 32;
     w->figures.pages += pages;
     return true;
 }
@@ -487,7 +489,8 @@ bool window_fault(Cpu *c, uintptr_t at, bool write)
     bool live = c->fpu_live, ok;
     uint64_t linear;
 
-    if (!w->store || w->context != c->tlb2.context || !linear_of(w, at, &linear)) {
+    if (!w->store || w->context != c->tlb2.context || !linear_of(w, at, &linear) ||
+        (c->code_size != CODE_64 && linear >> 32)) {
         return false;
     }
     c->fpu_live = false;

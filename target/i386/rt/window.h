@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The direct window (docs/design/translator.md): 64-bit user code of one address space reaches its
+ * The direct window (docs/design/translator.md): user code of one address space reaches its
  * data through the host's own page tables. Linear addresses are cut in chunks of 1 TB; a vCPU has
  * host address space for one chunk of each of four slots, with guards on both sides, and pages of
  * guest RAM are mapped there as they are met. The window is the third level of this vCPU's TLB:
  * what forgets a page there forgets it here.
- * Not here: how host pages are mapped (accel/tcg/window.c); 32-bit code; global pages, pages with a
+ * 32-bit code in the flat model has the first 4 GB of chunk 0, as long as there is nothing behind.
+ * Not here: how host pages are mapped (accel/tcg/window.c); global pages, pages with a
  * protection key, RAM without a file: they are left to the checked way.
  */
 #pragma once
@@ -82,8 +83,8 @@ typedef struct Window {
     uint64_t minus[WINDOW_SLOTS + 1];  /* minus the chunk's linear address */
     uint64_t addend[WINDOW_SLOTS + 1]; /* host - linear + WINDOW_ADDEND    */
     uint32_t context;                  /* tlb2.context whose pages are mapped; 0: none */
-    uint32_t mode; /* what is in the mode key of 64-bit user code as things stand, rSP being where
-                      it should be: MODE_WINDOW, 0 */
+    uint32_t mode; /* what is in the mode key of user code as things stand, segments and rSP being
+                      as they should: MODE_WINDOW, 0 */
 
     WindowStore *store;           /* NULL: this vCPU has no window                       */
     uintptr_t host[WINDOW_SLOTS]; /* where each slot's chunk begins                      */
@@ -91,6 +92,7 @@ typedef struct Window {
     bool lost;                    /* the host refused to unmap: never again              */
     bool paranoid;                /* a test mode: compare with the tables                */
     uint32_t checks;
+    bool above;                 /* chunk 0 has had pages behind its first 4 GB         */
     bool watched;               /* inside window_fault()                               */
     bool odd;                   /* ... page tables were met that are no RAM            */
     uint32_t used, free, count; /* of the store: entries ever used, list of free ones  */

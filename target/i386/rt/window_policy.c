@@ -34,9 +34,17 @@ static bool key_open(const Cpu *c)
     return !(c->s.cr4 & CR4_PKE) || !(c->s.pkru & 3);
 }
 
+/* 32-bit code in the flat model; all that it reaches lies in the first 4 GB of chunk 0, where
+ * nothing else is mapped behind them: addresses that wrap fault. */
+static bool flat32(const Cpu *c)
+{
+    return c->code_size == CODE_32 && c->flat && c->mode & MODE_PLAIN && c->stack_size == 4 &&
+           !c->window.above;
+}
+
 static bool user_code(const Cpu *c)
 {
-    return c->cpl == 3 && c->code_size == CODE_64 && c->view == VIEW_USER;
+    return c->cpl == 3 && (c->code_size == CODE_64 || flat32(c)) && c->view == VIEW_USER;
 }
 
 /* Also with LA57: chunks are of the lower 128 TB, and an address above them that has a chunk's 16
@@ -54,7 +62,7 @@ static bool stack_within(Cpu *c)
     Window *w = &c->window;
     unsigned n = window_slot(c->s.gpr[R_SP]);
 
-    if (w->tag[n] == WINDOW_NO_TAG || w->tag[n] != window_tag(c->s.gpr[R_SP])) {
+    if (w->tag[n] == WINDOW_NO_TAG || window_narrow(c) || w->tag[n] != window_tag(c->s.gpr[R_SP])) {
         window_clear(w, WINDOW_STACK);
         return false;
     }

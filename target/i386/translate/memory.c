@@ -338,7 +338,7 @@ static Place access_at(Unit *u, const Address *a, const Access *what, unsigned s
         u->direct = true;
         return stack_place(u, a);
     }
-    u->direct = u->window && what && window_access(u, a, what, &p);
+    u->direct = u->window && window_access(u, a, what, &p);
     if (u->direct) {
         return p;
     }

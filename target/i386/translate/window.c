@@ -228,11 +228,36 @@ static bool fits(int64_t disp)
     return disp == (int32_t)disp;
 }
 
+/* In 32-bit code all addresses lie in slot 0's chunk: so do those that lie beside one, but for the
+ * ends of the 4 GB, behind which nothing is. */
+static Place place_flat(Unit *u, const Address *a, const Access *what)
+{
+    enum { BESIDE = 1 << 20 };
+    int64_t by = what ? what->at - u->linear_at : 0;
+
+    if (stack_address(u, a)) {
+        return stack_place(u, a);
+    }
+    if (!what || u->linear_key != what->key || by > BESIDE || by < -BESIDE) {
+        emit_linear(u, a, SCRATCH_A);
+        linear_lost(u);
+        u->linear_key = what ? what->key : 0;
+        u->linear_at = what ? what->at : 0;
+        by = 0;
+    }
+    window_addend(u, 0);
+    return (Place){SCRATCH_A, SCRATCH_B, by + WINDOW_DISP};
+}
+
 bool window_access(Unit *u, const Address *a, const Access *what, Place *p)
 {
     unsigned slot = 0;
 
-    if (a->addrsize != 8 || !fits((int64_t)a->disp + 2 * WINDOW_DISP) ||
+    if (!u->code64) {
+        *p = place_flat(u, a, what);
+        return true;
+    }
+    if (!what || a->addrsize != 8 || !fits((int64_t)a->disp + 2 * WINDOW_DISP) ||
         (!u->in_region && u->regions >= REGIONS)) {
         return false;
     }
@@ -418,7 +443,7 @@ static void hoist(Unit *u, const Access *a)
 
 void window_hoist(Unit *u)
 {
-    if (!u->window || !u->edges.any || u->edges.unknown || u->page2) {
+    if (!u->window || !u->code64 || !u->edges.any || u->edges.unknown || u->page2) {
         return;
     }
     u->now = 0;

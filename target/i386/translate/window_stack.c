@@ -7,6 +7,8 @@
  * and a displacement says that rSP is within 2 GB of the chunk, or it faults. Where rSP is moved
  * and nothing says so before the unit may be left, or gets any value, it is looked at behind that
  * instruction; who finds it elsewhere leaves for the loop (window_astray()).
+ * In 32-bit code the upper half of rSP's register is 0, and that is all: every address is in chunk
+ * 0, which is slot 0's and WINDOW_STACK's.
  */
 #include "target/i386/translate/unit.h"
 
@@ -122,7 +124,7 @@ void stack_plan(Unit *u)
 {
     bool bound = false, before[INNERS] = {0};
 
-    for (unsigned n = 0; n < u->count && u->window; n++) {
+    for (unsigned n = 0; n < u->count && u->window && u->code64; n++) {
         const Insn *i = u->insn[n].i;
         Does does = done(u, i);
 
@@ -143,7 +145,11 @@ void stack_plan(Unit *u)
 
 void stack_look(Unit *u)
 {
-    if (u->window && (u->called || u->stray[u->now / 64] >> u->now % 64 & 1)) {
+    if (u->window && !u->code64) {
+        if (u->called) {
+            mov_rr32(&u->e, GUEST_SP, GUEST_SP);
+        }
+    } else if (u->window && (u->called || u->stray[u->now / 64] >> u->now % 64 & 1)) {
         Cold *cold = cold_add(u, COLD_RIP, NULL, unit_next(u));
 
         window_check(u, GUEST_SP, WINDOW_STACK, cold);
@@ -155,7 +161,7 @@ void stack_look(Unit *u)
 bool stack_address(const Unit *u, const Address *a)
 {
     return u->window && a->base == R_SP && a->index == REG_NONE && a->seg < SEG_FS &&
-           a->addrsize == 8 && a->disp < INT32_MAX - 64 && a->disp > INT32_MIN + 64;
+           a->addrsize == width(u) && a->disp < INT32_MAX - 64 && a->disp > INT32_MIN + 64;
 }
 
 Place stack_place(Unit *u, const Address *a)

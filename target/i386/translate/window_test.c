@@ -143,10 +143,14 @@ static void start(BareCpu *b, const Run *r, uint64_t to)
     gpr[R_DI] = to;
     gpr[R_DX] = r->other;
     gpr[R_CX] = r->rounds;
-    gpr[R_SP] = STACK + FROM + 0x8000;
+    gpr[R_SP] = FROM + 0x8000;
     b->c->s.seg[SEG_GS].base = 0x10;
     b->c->s.activity = CPU_RUNNING;
-    b->c->s.rip = HEAP + BARE_CODE;
+    b->c->s.rip = BARE_CODE;
+    if (b->c->code_size == CODE_64) {
+        gpr[R_SP] += STACK;
+        b->c->s.rip += HEAP;
+    }
     cpu_attended(b->c);
 }
 
@@ -316,6 +320,55 @@ TEST("window: rSP changes places with others, in its chunk and in each of the ot
         RUN(switches, .from = HEAP + FROM, .to = chunk[n] + TO + 0x4000, .rounds = 200);
         RUN(switches, .from = HEAP + FROM, .to = chunk[n] + MISSING + 0x10f8 - 8 * n,
             .rounds = 200);
+    }
+    pair_free(p);
+}
+
+/* ---- 32-bit code ---- */
+
+/* clang-format off */
+GUEST(flat, ".code32\n 1: mov (%esi), %eax\n add %eax, 4(%edi)\n lea 8(%edi), %ebp\n movzwl (%ebp,%ecx,4), %ebx\n push %ebx\n add -4(%ebp), %eax\n"
+            " adc %eax, (%edi,%ecx,8)\n mov %gs:(%esi), %bh\n pop %ebx\n call 2f\n inc %esi\n dec %ecx\n jnz 1b\n out %al, $0xf4\n 9: jmp 9b\n"
+            " 2: enter $16, $0\n mov %ebx, -4(%ebp)\n cmp %eax, -4(%ebp)\n leave\n jb 3f\n xor %eax, (%edi)\n 3: ret");
+GUEST(wraps, ".code32\n 1: mov 8(%edi), %eax\n add %eax, 0x7f000000(%edi,%edx)\n add %eax, -0x1000(%edi,%ecx,8)\n sub $0x40, %edi\n dec %ecx\n jnz 1b\n"
+             " out %al, $0xf4\n 9: jmp 9b");
+GUEST(sinks32, ".code32\n 1: mov %edi, %esp\n push %eax\n pop %ebx\n mov 4(%esp), %eax\n pushw %ax\n pop %bp\n dec %ecx\n jnz 1b\n mov %edx, %esp\n"
+               " push %eax\n out %al, $0xf4\n 9: jmp 9b");
+/* clang-format on */
+
+static BareCpu *flat_new(bool translated)
+{
+    BareCpu *b = cpu_new(translated);
+    X86State *s = &b->c->s;
+
+    for (unsigned n = 0; n < SEG_LDTR; n++) {
+        s->seg[n].attr = (s->seg[n].attr & ~ATTR_L) | ATTR_DB | ATTR_G;
+        s->seg[n].limit = 0xffffffff;
+    }
+    rt_state_loaded(b->c);
+    return b;
+}
+
+TEST("window: 32-bit code: loops, calls, segments with bases, into what is not there")
+{
+    Pair p = {{flat_new(false), flat_new(true)}};
+    for (unsigned n = 0; n < 4; n++) {
+        RUN(flat, .from = FROM + n, .to = TO + 3 * n, .rounds = 300);
+        RUN(flat, .from = FROM, .to = MISSING - 0x400 - n, .rounds = 300);
+    }
+    pair_free(p);
+}
+
+TEST("window: 32-bit code: addresses wrap at 4 GB, and stacks end there")
+{
+    Pair p = {{flat_new(false), flat_new(true)}};
+    for (unsigned n = 0; n < 4; n++) {
+        RUN(wraps, .to = TO + n, .other = 0x81000000, .rounds = 200);
+        RUN(wraps, .to = 0x1000 + n, .other = 0x81000000 + FROM, .rounds = 200);
+        RUN(wraps, .to = FROM, .other = 0x81000000 + TO, .rounds = 0xffffff00 + 8 * n);
+        RUN(sinks32, .to = TO + n, .other = n, .rounds = 50);
+        RUN(sinks32, .to = 0xfffffff0 + 4 * n, .other = 0, .rounds = 50);
+        RUN(sinks32, .to = 8 - 2 * n, .other = TO, .rounds = 50);
     }
     pair_free(p);
 }
