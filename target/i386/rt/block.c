@@ -50,9 +50,11 @@ void fetch_flush_page(Cpu *c, uint64_t linear, unsigned reach)
     }
     jump_flush_page(c, linear, reach);
     fetch_at(c, linear)->tag = 0;
-    for (unsigned n = 0; reach != REACH_PAGE && n < FETCH_SIZE; n++) {
-        if (c->blocks->fetch[n].tag >> reach == linear >> reach) {
-            c->blocks->fetch[n].tag = 0;
+    for (unsigned w = 0; reach != REACH_PAGE && w < FETCH_SIZE / 64; w++) {
+        for (uint64_t bits = c->blocks->fetch_used[w]; bits; bits &= bits - 1) {
+            Fetch *f = &c->blocks->fetch[w * 64 + __builtin_ctzll(bits)];
+
+            f->tag = f->tag >> reach == linear >> reach ? 0 : f->tag;
         }
     }
 }

@@ -16,7 +16,7 @@ enum {
     BLOCK_MAX = 64,
     JUMP_SIZE = 4096,
     BLOCK_BUCKETS = 32768,
-    FETCH_SIZE = 256,
+    FETCH_SIZE = 512,
     WARM_SIZE = 65536
 };
 

@@ -217,6 +217,27 @@ static void make_fill(Routines *r)
     leave_from_call(r, TRANS_ONE);
 }
 
+/* rbp: rip, rcx: page offset to go on at by the loop. Comes back where the jump table knows rbp. */
+static const uint8_t *make_resolve(Routines *r, TransExit why)
+{
+    Emit *e = &r->e;
+    const uint8_t *at = run_view(r->cache, e->at);
+
+    call_to(e, r->spill);
+    mov_rr(e, H_BX, SCRATCH_C);
+    load_gs(e, H_DI, CPU_AT(self));
+    mov_rr(e, H_SI, SCRATCH_A);
+    stack_by(e, -8);
+    call_c(e, (const void *)trans_resolve);
+    stack_by(e, 8);
+    put_bytes(e, (const uint8_t[]){0x84, 0xc0}, 2); /* test al, al */
+    jcc_to(e, CC_NE, r->reload);
+    mov_rr(e, SCRATCH_C, H_BX);
+    store_rip(e, CPU_AT(s.rip));
+    leave_from_call(r, why);
+    return at;
+}
+
 /* r11: the instruction, rcx: page offset behind it. It is copied, for while its function is outside
  * the cache may be emptied; then there is nothing to come back to. */
 static const uint8_t *make_call(Routines *r, bool last)
@@ -290,6 +311,8 @@ uint32_t trans_routines(CodeCache *cache)
     cache->leave_jump = make_leave(&r, TRANS_JUMP, false);
     make_next(&r);
     make_fill(&r);
+    cache->resolve_indirect = make_resolve(&r, TRANS_INDIRECT);
+    cache->resolve_jump = make_resolve(&r, TRANS_JUMP);
     cache->call = make_call(&r, false);
     cache->call_last = make_call(&r, true);
     make_fpu(&r);

@@ -66,6 +66,7 @@ static void emit_slot(Unit *u, int32_t known)
 {
     Emit *e = &u->e;
 
+    u->look_up = u->plain ? e->at : NULL;
     if (!u->plain) {
         load_gs(e, SCRATCH_B, CPU_AT(code_tag));
         lea_index(e, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0, true);
@@ -113,12 +114,14 @@ void emit_jump_hit(Unit *u, Hole miss, ColdKind kind, int32_t at)
         fill8(&u->e, miss);
         miss = jmp32(&u->e);
     }
-    cold_add(u, kind, miss, at);
+    cold_add(u, kind, miss, at)->back = u->look_up;
 }
 
 void emit_jump_keep(Unit *u, ColdKind kind, int32_t at)
 {
-    cold_add(u, kind, emit_slot_far(u), at);
+    Hole miss = emit_slot_far(u);
+
+    cold_add(u, kind, miss, at)->back = u->look_up;
     store_gs(&u->e, CPU_AT(jump_rip), SCRATCH_A);
 }
 

@@ -101,7 +101,7 @@ const void *trans_next(Cpu *c)
     }
     jump_check(c);
     t = &c->jumps[c->view];
-    if (t->word[slot] + c->code_tag + c->s.rip) {
+    if (t->word[slot] + c->code_tag + c->s.rip && !trans_resolve(c, c->s.rip)) {
         return NULL;
     }
     c->s.rflags &= ~rf;

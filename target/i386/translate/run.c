@@ -2,6 +2,7 @@
 /*
  * Into translated code, and the jump tables (docs/design/translator.md, "Blocks and links").
  */
+#include "target/i386/rt/host.h"
 #include "target/i386/rt/walk.h"
 #include "target/i386/translate/unit.h"
 
@@ -153,24 +154,46 @@ static void slot_take(JumpTable *t, unsigned slot, bool global)
     t->global[slot / 64] |= (uint64_t)global << slot % 64;
 }
 
-void jump_insert(Cpu *c, const Trans *t)
+static bool insert(Cpu *c, uint64_t rip, const Trans *t)
 {
-    unsigned slot = jump_slot(c->s.rip);
+    unsigned slot = jump_slot(rip);
     JumpTable *table = &c->jumps[c->view];
-    uint64_t linear = c->code_base + c->s.rip, next = linear + (t->page2 ? GUEST_PAGE : 0);
+    uint64_t linear = c->code_base + rip, next = linear + (t->page2 ? GUEST_PAGE : 0);
     bool global = fetch_global(c, linear) && fetch_global(c, next);
 
     if (table->mode != c->mode || t->key.mode != c->mode || table->limit != c->code_limit ||
         c->code_generation != c->code->generation ||
         jump_slot(-(uintptr_t)t->far) == slot + 1) { /* it would look like the next slot's tag */
-        return;
+        return false;
     }
     table->based |= c->code_tag != 0;
     slot_take(table, slot, global);
-    table->word[slot] = -(c->s.rip + c->code_tag);
+    table->word[slot] = -(rip + c->code_tag);
     table->word[slot + 1] = (uintptr_t)t->far;
     note_page(table, linear);
     note_page(table, next);
+    return true;
+}
+
+void jump_insert(Cpu *c, const Trans *t)
+{
+    insert(c, c->s.rip, t);
+}
+
+/* What was fetched from that page before says where it lies: so a new process, whose table is
+ * empty, finds code that others have left, without the loop. */
+bool trans_resolve(Cpu *c, uint64_t rip)
+{
+    uint64_t linear = c->code_base + rip;
+    const Fetch *f = fetch_at(c, linear);
+    const Trans *t;
+
+    if (!(c->mode & MODE_PLAIN) || c->view == VIEW_SLOW || c->host->lockstep || c->unlinked ||
+        unlikely(c->debug != NULL) || f->tag != fetch_tag(c, linear) || !f->code) {
+        return false;
+    }
+    t = trans_known(c, c->mode, f->code, f->phys | linear % GUEST_PAGE);
+    return t && !t->page2 && insert(c, rip, t);
 }
 
 /* ---- in ---- */

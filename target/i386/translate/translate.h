@@ -94,8 +94,9 @@ typedef struct CodeCache {
     /* The shared routines (entry.c), executable view. */
     uint32_t (*enter)(Cpu *c, const void *code);
     const uint8_t *fill, *call, *call_last, *fpu;
-    const uint8_t *go_next;             /* to next_rip, by trans_next() */
-    const uint8_t *syscall[2], *sysret; /* syscall: without SMAP, with it */
+    const uint8_t *resolve_indirect, *resolve_jump; /* have the jump table know rbp, or leave */
+    const uint8_t *go_next;                         /* to next_rip, by trans_next() */
+    const uint8_t *syscall[2], *sysret;             /* syscall: without SMAP, with it */
     const uint8_t *leave_rip, *leave_link, *leave_one, *leave_indirect, *leave_jump;
 } CodeCache;
 

@@ -234,6 +234,18 @@ static void cold_sp(Unit *u, int32_t by)
     }
 }
 
+/* The jump table does not know rbp. */
+static void emit_unknown(Unit *u, const Cold *cold, const uint8_t *resolve, const uint8_t *leave)
+{
+    if (cold->back) {
+        emit_call_routine(u, resolve);
+        cold_sp(u, -cold->sp);
+        jmp_to(&u->e, cold->back);
+    } else {
+        emit_jmp_routine(u, leave);
+    }
+}
+
 static void emit_cold(Unit *u, const Cold *cold)
 {
     Emit *e = &u->e;
@@ -308,10 +320,10 @@ static void emit_cold(Unit *u, const Cold *cold)
         emit_jmp_routine(u, cache->leave_one);
         break;
     case COLD_INDIRECT:
-        emit_jmp_routine(u, cache->leave_indirect);
+        emit_unknown(u, cold, cache->resolve_indirect, cache->leave_indirect);
         break;
     case COLD_JUMPED:
-        emit_jmp_routine(u, cache->leave_jump);
+        emit_unknown(u, cold, cache->resolve_jump, cache->leave_jump);
         break;
     default:
         emit_jmp_routine(u, cache->leave_rip);

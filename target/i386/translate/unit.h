@@ -42,7 +42,7 @@ typedef struct X87Last {
 
 typedef struct Cold {
     Hole hole;
-    const uint8_t *back; /* COLD_FILL, COLD_FPU */
+    const uint8_t *back; /* COLD_FILL, COLD_FPU; COLD_JUMPED, COLD_INDIRECT: look again; or NULL */
     int32_t at; /* page offset: of the instruction, or where to go; COLD_ALONE, COLD_GUESS: which */
     int32_t from; /* COLD_BASED, COLD_JUMP: of the branch; COLD_JUMP: -1: it cannot fault */
     uint8_t kind, size;
@@ -200,6 +200,8 @@ typedef struct Unit {
     bool plain;             /* MODE_PLAIN */
     bool code64, fpu_known; /* fpu_known: in the host's registers from here on */
     bool wants_fpu;         /* the entry asks for it */
+    const uint8_t *look_up; /* where the last look into the jump table begins, if it may be repeated
+                               with the same rbp; else NULL */
     /* Which instruction of the unit would give the present flags if it were run again, its operands
      * being what they were: then a check may overwrite them. -1: none. */
     int recipe;
@@ -500,6 +502,10 @@ uint32_t trans_routines(CodeCache *cache);
 enum { FILL_WRITE = 1 << 24, FILL_PLAIN = 1 << 25 }; /* plain: no other fault can come before #PF */
 enum { FILL_ONE, FILL_DONE, FILL_NEXT };
 uint32_t trans_fill(Cpu *c, uint64_t linear, uint32_t info);
+
+/* Have the jump table know where the code at rip is. false: the loop must find out, or the
+ * interpreter. Nothing else changes, and nobody may take a page away meanwhile. */
+bool trans_resolve(Cpu *c, uint64_t rip);
 
 /* The code at next_rip, where the guest goes on; NULL: leave, nobody knows or something else is
  * wanted first. s.rip is next_rip then. */
