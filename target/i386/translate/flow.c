@@ -224,7 +224,7 @@ void emit_jcc(Unit *u, const Insn *i)
     if (u->strip.wanted && strip_inside(u, i)) {
         return;
     }
-    inner = u->window ? window_inner(u) : NULL;
+    inner = inner_branch(u);
     if (inner) {
         place_branch(u, 2);
         inner->hole = jcc32(e, i->cc);
@@ -410,6 +410,20 @@ static void emit_ret(Unit *u, const Insn *i)
     u->sp = 0;
 }
 
+/* Within the unit; nothing, where it leads to what comes next. */
+static bool emit_inner_jump(Unit *u, bool *ends)
+{
+    Inner *inner = inner_branch(u);
+
+    if (inner && inner->to == u->now + 1) {
+        *ends = false;
+    } else if (inner) {
+        place_branch(u, 1);
+        inner->hole = jmp32(&u->e);
+    }
+    return inner;
+}
+
 bool emit_branch(Unit *u, bool *ends)
 {
     const Insn *i = unit_now(u)->i;
@@ -442,7 +456,9 @@ bool emit_branch(Unit *u, bool *ends)
         return true;
     case OP_JMP:
         flags_settle(u, true);
-        if (relative) {
+        if (relative && emit_inner_jump(u, ends)) {
+            u->undisturbed = true;
+        } else if (relative) {
             emit_go_branch(u, unit_next(u) + (int32_t)i->imm);
         } else {
             emit_target_operand(u, i);

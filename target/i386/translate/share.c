@@ -20,8 +20,9 @@ typedef struct Known {
 
 typedef struct Knowledge {
     Known reg[16];
-    uint16_t values; /* numbers given so far */
-    uint8_t stretch; /* part of the unit in which accesses may share */
+    uint16_t values;   /* numbers given so far */
+    uint8_t stretch;   /* part of the unit in which accesses may share */
+    uint8_t stretches; /* ... of how many */
     bool code64;
 } Knowledge;
 
@@ -35,7 +36,7 @@ static void forget(Knowledge *k, unsigned reg)
 
 static void forget_all(Knowledge *k)
 {
-    k->stretch++;
+    k->stretch = ++k->stretches;
     for (unsigned n = 0; n < 16; n++) {
         forget(k, n);
     }
@@ -422,7 +423,7 @@ void loop_plan(Unit *u)
             }
         }
         u->first_access[u->now] = u->accesses;
-        if (!add_accesses(u, &k, i)) {
+        if (!add_accesses(u, &k, i) || !falls_through(i)) {
             return;
         }
         u->first_access[u->now + 1] = u->accesses;
@@ -505,15 +506,36 @@ static void note_edge(Unit *u, const Knowledge *k)
 
 /* ---- the plan ---- */
 
-/* In the window, a branch to an instruction that follows stays in the unit. */
+/* A branch to an instruction that follows stays in the unit. */
 static void note_inner(Unit *u, const Knowledge *k, Knowledge *known)
 {
     const Insn *i = unit_now(u)->i;
     int to = inside(u, unit_next(u) + (int64_t)(int32_t)i->imm);
 
-    if (u->window && !u->page2 && i->op == OP_JCC && to >= 0 && u->inners < INNERS) {
+    if (inner_possible(i) && to >= 0 && !u->page2 && !u->strip.wanted && u->inners < INNERS &&
+        (u->code64 || u->plain)) {
         known[u->inners] = *k;
         u->inner[u->inners++] = (Inner){.from = u->now, .to = to};
+    }
+}
+
+/* What is known in front of the instruction in work, on all ways there. */
+static void arrive(const Unit *u, Knowledge *k, const Knowledge *known)
+{
+    bool any = unit_falls_to(u, u->now);
+
+    for (unsigned n = 0; n < u->inners; n++) {
+        if (u->inner[n].to == u->now && any) {
+            meet(k, &known[n]);
+        } else if (u->inner[n].to == u->now) {
+            uint16_t values = k->values;
+            uint8_t stretches = k->stretches;
+
+            *k = known[n];
+            k->values = values;
+            k->stretches = stretches;
+            any = true;
+        }
     }
 }
 
@@ -531,11 +553,7 @@ void share_plan(Unit *u)
         const Insn *i = unit_now(u)->i;
 
         u->first_access[u->now] = u->accesses;
-        for (unsigned n = 0; n < u->inners; n++) {
-            if (u->inner[n].to == u->now) {
-                meet(&k, &known[n]);
-            }
-        }
+        arrive(u, &k, known);
         note_edge(u, &k);
         note_inner(u, &k, known);
         if (add_accesses(u, &k, i)) {
@@ -543,7 +561,9 @@ void share_plan(Unit *u)
         } else {
             forget_all(&k);
         }
-        k.stretch += !u->window && loops(i);
+        if (!u->window && loops(i)) {
+            k.stretch = ++k.stretches;
+        }
     }
     u->first_access[u->count] = u->accesses;
 }
@@ -594,12 +614,27 @@ static bool disturbs(const Unit *u, unsigned n, const Share *s)
     return !does_nothing(i) && i->op != OP_JCC && frame_used(i);
 }
 
+/* Where ways meet of which one began in front of the instruction in work. */
+static unsigned known_until(const Unit *u)
+{
+    unsigned until = u->count;
+
+    for (unsigned n = 0; n < u->inners; n++) {
+        const Inner *inner = &u->inner[n];
+
+        if (inner->from < u->now && inner->to > u->now && inner->to < until) {
+            until = inner->to;
+        }
+    }
+    return until;
+}
+
 /* The longest run of accesses behind `a` that one check may do for. What may be jumped over is not
  * a reason to ask for the right to write. */
 static unsigned extend(Unit *u, const Access *a, Share *s)
 {
-    unsigned members = 1, jumps = u->now;
-    const Access *end = &u->access[u->accesses];
+    unsigned members = 1, jumps = u->now, until = known_until(u);
+    const Access *end = &u->access[u->first_access[until]];
 
     for (; jumps < u->count && u->insn[jumps].i->op != OP_JCC; jumps++) {
     }
@@ -625,8 +660,12 @@ static unsigned extend(Unit *u, const Access *a, Share *s)
 
 Share *share_make(Unit *u, const Access *a)
 {
-    Share made = {
-        .key = a->key, .low = a->at, .high = a->at + a->size, .write = a->write, .last = u->now};
+    Share made = {.key = a->key,
+                  .low = a->at,
+                  .high = a->at + a->size,
+                  .write = a->write,
+                  .made = u->now,
+                  .last = u->now};
     Share *s = NULL;
 
     if (extend(u, a, &made) < 2) {

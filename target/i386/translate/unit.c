@@ -7,17 +7,9 @@
 
 #include "target/i386/rt/rt.h"
 
-enum { INSN_BYTES = 15, UNIT_ENOUGH = 16, AHEAD_MAX = 64 };
+enum { INSN_BYTES = 15, UNIT_ENOUGH = 16, UNIT_LONG = 48, AHEAD_MAX = 64 };
 
 /* ---- gathering ---- */
-
-/* May control fall through to the next instruction? */
-static bool falls_through(const Insn *i)
-{
-    return i->run != run_undefined && i->run != run_too_long &&
-           (!(insn_row(i)->attr & (ROW_BRANCH | ROW_SERIAL)) || i->op == OP_JCC ||
-            i->op == OP_JCXZ || i->op == OP_LOOP || i->op == OP_LOOPE || i->op == OP_LOOPNE);
-}
 
 bool next_page_is(Cpu *c, NextPage *next)
 {
@@ -28,6 +20,33 @@ bool next_page_is(Cpu *c, NextPage *next)
     return next->there;
 }
 
+/* The nearest place from `at` on in the first page that an instruction of the unit branches to; -1:
+ * none. */
+static int32_t branched_to(const Unit *u, int32_t at)
+{
+    int32_t nearest = GUEST_PAGE;
+
+    for (unsigned n = 0; n < u->count; n++) {
+        const Insn *i = u->insn[n].i;
+        int64_t to = u->insn[n].at + i->len + (int64_t)(int32_t)i->imm;
+
+        if (inner_possible(i) && to >= at && to < nearest) {
+            nearest = to;
+        }
+    }
+    return nearest < GUEST_PAGE ? nearest : -1;
+}
+
+/* Behind an instruction that does not lead to the next: what a branch in front of it leads to is
+ * part of the unit, too. NULL: there is nothing. */
+static const Block *gather_on(const Unit *u, uint64_t page, int32_t at)
+{
+    int32_t to = u->plain && u->count < UNIT_LONG ? branched_to(u, at) : -1;
+    const Block *b = to < 0 ? NULL : block_at(u->c, page | to);
+
+    return b && (u->count < UNIT_ENOUGH || !b->trans) ? b : NULL;
+}
+
 /* Blocks that follow one another in a page that begins at offset `base`. From UNIT_ENOUGH on a
  * block that has a unit ends it: else code that is jumped into at many places would be translated
  * for each of them. What is shorter is translated again: indirect jumps of their own are predicted
@@ -35,6 +54,7 @@ bool next_page_is(Cpu *c, NextPage *next)
 static int32_t gather(Unit *u, const Block *b, unsigned base)
 {
     unsigned most = u->c->unit_max;
+    bool gap = false;
 
     for (;;) {
         unsigned at = base + b->phys % GUEST_PAGE;
@@ -50,12 +70,20 @@ static int32_t gather(Unit *u, const Block *b, unsigned base)
             u->insn[u->count++] = (UnitInsn){&b->insn[n], at};
             at += b->insn[n].len;
         }
-        if (u->count == most || !falls_through(&b->insn[b->count - 1])) {
+        if (u->count == most) {
             return -1;
+        }
+        if (!falls_through(&b->insn[b->count - 1])) {
+            gap = true;
+            b = base ? NULL : gather_on(u, page, at);
+            if (!b) {
+                return -1;
+            }
+            continue;
         }
         b = at >= base + GUEST_PAGE ? NULL : block_at(u->c, page | at % GUEST_PAGE);
         if (!b || (u->count >= UNIT_ENOUGH && b->trans)) {
-            return at;
+            return gap ? -1 : (int32_t)at;
         }
     }
 }
@@ -91,28 +119,60 @@ static bool jumps_over(Cpu *c, const Block *b, unsigned next, unsigned top)
            to < GUEST_PAGE && loops_from(c, b->page, to, top);
 }
 
-/* A branch over a few instructions that was taken each time so far would end the unit, and so a
- * loop with one in it would be none. So they are decoded. false: start over. */
+/* Targets of the branches in a unit to be. */
+typedef struct Ways {
+    unsigned count;
+    int64_t to[INNERS];
+} Ways;
+
+static void way_note(Ways *w, const Block *b, unsigned next)
+{
+    if (inner_possible(&b->insn[b->count - 1]) && w->count < INNERS) {
+        w->to[w->count++] = branch_to(b, next);
+    }
+}
+
+/* The nearest from `at` on; GUEST_PAGE: none. */
+static unsigned way_on(const Ways *w, unsigned at)
+{
+    unsigned nearest = GUEST_PAGE;
+
+    for (unsigned n = 0; n < w->count; n++) {
+        if (w->to[n] >= at && w->to[n] < nearest) {
+            nearest = w->to[n];
+        }
+    }
+    return nearest;
+}
+
+/* What a unit would end at because it has not been run yet is decoded: what a branch in a loop
+ * jumps over, and what is branched to behind RET, CALL or JMP. false: start over. */
 bool unit_ahead(Cpu *c, const Block *b)
 {
     unsigned count = 0, at = b->phys % GUEST_PAGE, top = at;
     bool same = true;
+    Ways ways = {0};
 
     if (b->code2) {
         return true;
     }
-    while (b && same && falls_through(&b->insn[b->count - 1])) {
-        const Block *over = b;
+    while (b && same) {
+        const Block *before = b;
+        bool falls = falls_through(&b->insn[b->count - 1]);
 
         count += b->count;
         at += b->bytes;
-        if (count >= c->unit_max || at >= GUEST_PAGE) {
+        way_note(&ways, b, at);
+        at = falls ? at : way_on(&ways, at);
+        if (count >= c->unit_max || at >= GUEST_PAGE ||
+            (!falls && (count >= UNIT_LONG || !(c->mode & MODE_PLAIN)))) {
             break;
         }
-        b = block_at(c, over->page | at);
-        if (!b && jumps_over(c, over, at, top)) {
+        b = block_at(c, before->page | at);
+        if (!b && (!falls || jumps_over(c, before, at, top))) {
             same = block_ahead(c, at, &b);
         }
+        b = b && count >= UNIT_ENOUGH && b->trans ? NULL : b;
     }
     return same;
 }
@@ -451,9 +511,12 @@ static void emit_region_alone(Unit *u, const Region *r)
     if (u->hoisted) {
         emit_alone_top(u);
     }
-    for (u->now = r->first; u->now <= r->last && on && !u->e.full; u->now++) {
+    for (u->now = r->first; u->now <= r->last && !u->e.full; u->now++) {
+        on = inner_meet(u, on);
+        if (!on) {
+            continue;
+        }
         strip_meet(u);
-        window_meet(u);
         u->alone_at[u->now] = u->now || !u->alone_top ? u->e.at : u->alone_top;
         u->frame_at = NULL;
         on = unit_emit_next(u);
@@ -494,23 +557,24 @@ static void emit_first(Unit *u)
     bool on = true;
 
     region_of_loop(u);
-    for (u->now = 0; u->now < u->count && on && !u->e.full; u->now++) {
+    for (u->now = 0; u->now < u->count && !u->e.full; u->now++) {
         if (u->in_region && u->now > u->region[u->regions].last) {
             sp_settle(u);
             region_close(u);
         }
         sp_before(u);
+        on = inner_meet(u, on);
+        if (!on) {
+            continue;
+        }
         strip_meet(u);
-        window_meet(u);
         u->before = state_now(u);
         on = unit_emit_next(u);
+        u->sp = on ? u->sp : 0;
     }
-    if (on) {
-        sp_settle(u);
-    }
-    u->sp = 0;
+    sp_settle(u);
     region_close(u);
-    window_inners_end(u);
+    inners_end(u);
     if (on && !u->e.full) {
         u->now = u->count - 1;
         x87_settle(u);

@@ -89,10 +89,11 @@ typedef struct Within {
     uint8_t slot, made, last; /* made: instruction that looked; last: that needs it */
 } Within;
 
-/* A conditional branch to an instruction farther behind in the unit. */
+/* A branch to an instruction farther behind in the unit. */
 typedef struct Inner {
     uint8_t from, to;
-    bool fpu_known;
+    bool fpu_known, taken;         /* taken: it stays in the unit, in the first version    */
+    uint8_t addend_of, held, made; /* what r11 holds there: as in Unit; a share's number + 1 */
     uint8_t *hole; /* in the first version; NULL: it leaves the unit, or has come to its place */
 } Inner;
 
@@ -109,9 +110,9 @@ typedef struct Edges {
 typedef struct Share {
     uint64_t key; /* 0: none */
     int64_t low, high;
-    uint8_t last; /* instruction that it is good for */
-    bool write;   /* that page may be written         */
-    bool kept;    /* the addend is in Cpu.share, too  */
+    uint8_t made, last; /* instruction that looked; last one that it is good for */
+    bool write;         /* that page may be written         */
+    bool kept;          /* the addend is in Cpu.share, too  */
 } Share;
 
 /* Instructions that were emitted twice: with shared checks, and alone. */
@@ -333,11 +334,6 @@ void guess_emit_cold(Unit *u, const Cold *cold); /* COLD_GUESS                 *
 bool window_access(Unit *u, const Address *a, const Access *what, Place *p);
 /* Have the checks of a loop's values done in front of its top, where the unit is one. */
 void window_hoist(Unit *u);
-/* The branch in work, if it stays in the unit. */
-Inner *window_inner(Unit *u);
-/* In front of an instruction, in each version: do ways meet there? */
-void window_meet(Unit *u);
-void window_inners_end(Unit *u); /* branches to what the unit turned out not to have */
 /* In front of a branch to the unit's own top. */
 void window_loop(Unit *u);
 void window_addend(Unit *u, unsigned slot); /* to r11, if it is not there */
@@ -351,6 +347,17 @@ void stack_look(Unit *u);
 /* rSP and a constant: such an address is not looked at. */
 bool stack_address(const Unit *u, const Address *a);
 Place stack_place(Unit *u, const Address *a);
+
+/* inner.c: branches that stay in the unit */
+bool inner_possible(const Insn *i); /* of that kind */
+bool falls_through(const Insn *i);  /* may control go on behind it? */
+/* Does the instruction in front of the nth lead to it? */
+bool unit_falls_to(const Unit *u, unsigned n);
+Inner *inner_branch(Unit *u); /* the branch in work, if it stays; the caller sets its hole */
+/* In front of an instruction, in each version, where ways may meet. falls: there is one from the
+ * instruction in front of it. false: there is none at all. */
+bool inner_meet(Unit *u, bool falls);
+void inners_end(Unit *u); /* branches to what the unit turned out not to have */
 
 /* memory.c. After the check rbp + r11 - 12 is the host address; flags_settle() comes next. */
 void emit_address(Unit *u, const Insn *i, unsigned to); /* linear, to rbp or elsewhere */
