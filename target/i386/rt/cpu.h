@@ -183,7 +183,7 @@ enum { JUMP_MASK = (JUMP_SLOTS - 1) << JUMP_SHIFT };
 
 enum { SHARE_SLOTS = 6, STRIP_COUNTERS = 256, GUESSES = 64 };
 
-/* An addend that was right last time, and minus it. wait: wrong guesses before the next is made;
+/* An addend that was right last time, and minus it. wait: wrong guesses before it is judged;
  * when: the time-stamp counter's low half as it was last. */
 typedef struct Guess {
     uint64_t addend, minus;

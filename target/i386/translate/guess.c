@@ -9,23 +9,14 @@
 #include "target/i386/translate/unit.h"
 
 enum {
-    PATIENCE = 16, /* wrong guesses before the next is made ...               */
-    AGO = 12,      /* ... unless they were made in 2^AGO cycles: then none is */
-    REST = 65536,  /* for so many                                             */
+    WRONG = 16,   /* guesses ...                               */
+    AGO = 10,     /* ... in 2^AGO cycles are too many: no more */
+    REST = 65536, /* for so many loads                         */
 };
 
 static uint32_t cell(unsigned n, size_t field)
 {
     return CPU_AT(guess) + n * sizeof(Guess) + field;
-}
-
-/* Does a conditional branch wait for what the instruction in work looks up? */
-static bool decides(const Unit *u, const Insn *i)
-{
-    unsigned next = u->now + 1;
-
-    return (i->op == OP_CMP || i->op == OP_TEST) && i->index < 16 && next < u->count &&
-           u->insn[next].i->op == OP_JCC;
 }
 
 /* Does it load a register that its address is made of, as who follows a list does? */
@@ -41,7 +32,7 @@ bool guess_wanted(const Unit *u, bool write)
 {
     const Insn *i = unit_now(u)->i;
 
-    return !write && !u->alone && !u->window && (leads_on(i) || decides(u, i));
+    return !write && !u->alone && !u->window && leads_on(i);
 }
 
 /* r11: what was looked up; if it is what was guessed, that, which nobody had to wait for. */
@@ -69,7 +60,7 @@ void guess_emit(Unit *u)
     cold->x87 = (X87Last){-1, -1};
 }
 
-/* rcx: less than 2^AGO if the last PATIENCE wrong guesses were made in that many cycles. Flags
+/* rcx: 0 if the last WRONG wrong guesses were made in that many cycles. Flags
  * stay. */
 static void emit_time(Unit *u, unsigned n)
 {
@@ -90,41 +81,52 @@ static void emit_time(Unit *u, unsigned n)
     load_gs(e, H_AX, CPU_AT(guess_save[0]));
 }
 
-static void emit_next(Unit *u, unsigned n, bool guess)
+static void emit_store(Unit *u, unsigned n)
 {
     Emit *e = &u->e;
 
-    store_gs_imm(e, cell(n, offsetof(Guess, wait)), guess ? PATIENCE : REST, false);
-    if (guess) {
-        store_gs(e, cell(n, offsetof(Guess, addend)), SCRATCH_B);
-        mov_rr(e, SCRATCH_C, SCRATCH_B);
-        not_reg(e, SCRATCH_C);
-        lea_base(e, SCRATCH_C, SCRATCH_C, 1, true);
-        store_gs(e, cell(n, offsetof(Guess, minus)), SCRATCH_C);
-    } else { /* no addend is 0, so the host learns where the branch goes */
-        store_gs_imm(e, cell(n, offsetof(Guess, addend)), 0, true);
-        store_gs_imm(e, cell(n, offsetof(Guess, minus)), 0, true);
-    }
+    store_gs(e, cell(n, offsetof(Guess, addend)), SCRATCH_B);
+    mov_rr(e, SCRATCH_C, SCRATCH_B);
+    not_reg(e, SCRATCH_C);
+    lea_base(e, SCRATCH_C, SCRATCH_C, 1, true);
+    store_gs(e, cell(n, offsetof(Guess, minus)), SCRATCH_C);
 }
 
-/* What was looked up will do; now and then it is the next guess. Leaves flags alone. */
+/* Every WRONG wrong guesses, and behind a rest. */
+static void emit_judge(Unit *u, unsigned n)
+{
+    Emit *e = &u->e;
+    Hole often, over;
+
+    emit_time(u, n);
+    often = jrcxz8(e);
+    store_gs_imm(e, cell(n, offsetof(Guess, wait)), WRONG, false);
+    emit_store(u, n);
+    over = jmp8(e);
+    fill8(e, often); /* no addend is 0, so the host learns where the branch goes */
+    store_gs_imm(e, cell(n, offsetof(Guess, wait)), REST, false);
+    store_gs_imm(e, cell(n, offsetof(Guess, addend)), 0, true);
+    store_gs_imm(e, cell(n, offsetof(Guess, minus)), 0, true);
+    fill8(e, over);
+}
+
+/* What was looked up will do, and is the next guess. Leaves flags alone. */
 void guess_emit_cold(Unit *u, const Cold *cold)
 {
     Emit *e = &u->e;
     unsigned n = cold->at;
-    Hole again, often;
+    Hole judge, rests;
 
     load_gs32(e, SCRATCH_C, cell(n, offsetof(Guess, wait)));
-    again = jrcxz8(e);
+    judge = jrcxz8(e);
     lea_base(e, SCRATCH_C, SCRATCH_C, -1, false);
     store_gs32(e, cell(n, offsetof(Guess, wait)), SCRATCH_C);
+    load_gs(e, SCRATCH_C, cell(n, offsetof(Guess, addend)));
+    rests = jrcxz8(e);
+    emit_store(u, n);
+    fill8(e, rests);
     jmp_to(e, cold->back);
-    fill8(e, again);
-    emit_time(u, n);
-    often = jrcxz8(e);
-    emit_next(u, n, true);
-    jmp_to(e, cold->back);
-    fill8(e, often);
-    emit_next(u, n, false);
+    fill8(e, judge);
+    emit_judge(u, n);
     jmp_to(e, cold->back);
 }
