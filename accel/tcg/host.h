@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { WINDOW_AS_SAID, WINDOW_ALWAYS };
+enum { WINDOW_AS_SAID, WINDOW_ALWAYS, WINDOW_EARLY };
 
 typedef struct JitDump JitDump; /* perf.c */
 

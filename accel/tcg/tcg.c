@@ -22,7 +22,7 @@
 #include "util/map.h"
 #include "util/trace.h"
 
-enum { MB = 1 << 20, CODE_MB = 64, CODE_MB_MOST = 1024 };
+enum { MB = 1 << 20, CODE_MB = 64, CODE_MB_MOST = 1024, AREAS_LEAST = 4096, WINDOW_CPUS = 12 };
 
 /* Decoded blocks: what one vCPU has to itself, several share out. */
 enum { ARENA_ALONE = 8 * MB, ARENA_EACH = 3 * MB, TRANSLATE_AFTER = 8 };
@@ -69,10 +69,23 @@ static bool code_start(Tcg *t, Error **err)
     return t->code != NULL;
 }
 
-/* What pays decides: docs/design/translator.md, "The direct window". */
+/* Was the direct window asked for? Then it is said why there is none. */
+static bool window_asked(const Tcg *t)
+{
+    return t->window == ON || t->window_test != WINDOW_AS_SAID;
+}
+
+/* It is given by default, but not where translated code is compared with the interpreter. */
 static bool window_wanted(const Tcg *t)
 {
-    return t->code && (t->window == ON || t->window_test == WINDOW_ALWAYS);
+    return t->code && (window_asked(t) || (t->window == AUTO && !t->lockstep));
+}
+
+static void window_lacks(const Tcg *t, const char *why)
+{
+    if (window_asked(t)) {
+        g_printerr("tcg: no window: %s\n", why);
+    }
 }
 
 /* Another vCPU may change the tables while they are looked at. */
@@ -106,6 +119,9 @@ static bool tcg_start(Accel *a, Error **err)
     if (window_wanted(t)) {
         machine_config(a->machine)->ram_file = true;
         t->window_most = window_area_limit();
+        if (t->window_most < AREAS_LEAST) {
+            window_lacks(t, "vm.max_map_count allows too few mappings");
+        }
     }
     return true;
 }
@@ -221,10 +237,15 @@ static const RtHost *host_of_now(const Tcg *t)
                                                                         : &tcg_host;
 }
 
-static void window_begin(TcgCpu *t, Tcg *tcg)
+static void window_begin(TcgCpu *t, Tcg *tcg, unsigned id)
 {
-    t->window_refused = !window_reserve(t->rt, &tcg->window_areas, tcg->window_most);
+    t->window_refused =
+        id >= WINDOW_CPUS || !window_reserve(t->rt, &tcg->window_areas, tcg->window_most);
+    if (t->window_refused) {
+        window_lacks(tcg, "the host has no address space for it");
+    }
     t->rt->window.always = tcg->window_test == WINDOW_ALWAYS;
+    t->rt->window.early = tcg->window_test == WINDOW_EARLY;
     t->rt->window.paranoid = tcg->window_check;
 }
 
@@ -263,8 +284,8 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
         t->lockstep = lockstep_new(t->rt, tcg->lockstep);
     }
     rt_init(t->rt, t->arena, t->arena_bytes);
-    if (window_wanted((const Tcg *)cpu->accel)) {
-        window_begin(t, (Tcg *)cpu->accel);
+    if (window_wanted(tcg) && tcg->window_most >= AREAS_LEAST) {
+        window_begin(t, (Tcg *)cpu->accel, cpu->id);
     }
     cpu->engine = t;
     answers_start(t, cpu);
@@ -545,7 +566,7 @@ static void tcg_clock_set(Accel *a, int64_t ns)
 }
 
 static const char *const threads[] = {"multi", "single", NULL};
-static const char *const window_tests[] = {"off", "always", NULL};
+static const char *const window_tests[] = {"off", "always", "early", NULL};
 
 static const Prop tcg_props[] = {
     PROP_AS(Tcg, "tb-size", tb_size, 0, "size of the translation cache, in MB or as 64M; 0: chosen",
@@ -563,8 +584,9 @@ static const Prop tcg_props[] = {
     PROP_AS(Tcg, "x-unstopped", unstopped, false,
             "decode without stopping the others first: wrong, to show that x-gap finds it"),
     PROP_AUTO(Tcg, window, "user code reaches its memory through the host's page tables"),
-    PROP_ROW(Tcg, "x-window", window_test, &prop_enum, "a test mode: all user code has the window",
-             .dflt = WINDOW_AS_SAID, .choices = window_tests),
+    PROP_ROW(Tcg, "x-window", window_test, &prop_enum,
+             "a test mode: all user code has the window, or soon", .dflt = WINDOW_AS_SAID,
+             .choices = window_tests),
     PROP_AS(Tcg, "x-window-check", window_check, false,
             "compare what the window maps with the guest's page tables, and end at a difference"),
     PROP(Tcg, interpreter, false, "interpret for ever, translate nothing"),

@@ -85,7 +85,7 @@ def test_wrong_engine_option():
                         ("one-insn-per-tb=maybe", "wants on or off"),
                         ("tb-size=some", "wants a size, as 64K"), ("tb-size=-1", "not between 0 and 1073741824"),
                         ("tb-size=1025", "at most 1024 MB"), ("x-stir=often", "wants a number"),
-                        ("x-window=never", "wants one of off, always"),
+                        ("x-window=never", "wants one of off, always, early"),
                         ("x-window-check=on", "compares for one vCPU only, not for 2")]:
         status, out, err = run("-accel", "tcg," + option, "-smp", "2", "-display", "none")
         assert status == 1 and out == "", option

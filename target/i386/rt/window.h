@@ -89,6 +89,7 @@ typedef struct Window {
     WindowStore *store;           /* NULL: this vCPU has no window                       */
     uintptr_t host[WINDOW_SLOTS]; /* where each slot's chunk begins                      */
     bool always;                  /* a test mode: any user code, at once                 */
+    bool early;                   /* a test mode: user code that has run for a moment    */
     bool lost;                    /* the host refused to unmap: never again              */
     bool paranoid;                /* a test mode: compare with the tables                */
     uint32_t checks;

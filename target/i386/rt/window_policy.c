@@ -11,7 +11,7 @@
 
 /* Microseconds, but for the last three. */
 enum {
-    NEED_FIRST = 250000, /* of user code before an address space gets it, the first time */
+    NEED_FIRST = 500000, /* of user code before an address space gets it, the first time */
     NEED_LEAST = 4000,
     NEED_MOST = 16000000,
     COST_BURST = 1500, /* that the window may take before somebody looks ... */
@@ -54,7 +54,7 @@ static bool possible(const Cpu *c)
     return c->window.store && !c->window.lost && !c->debug && key_open(c) && c->s.cr0 & CR0_PG;
 }
 
-static void adopt(Cpu *c);
+static unsigned adopt(Cpu *c);
 
 /* User code of the window counts on it. false: rSP is in no chunk. */
 static bool stack_within(Cpu *c)
@@ -161,7 +161,8 @@ static void run_add(Cpu *c, Run *r, uint64_t linear, const PhysPage *p, int bits
     *r = (Run){linear, *p, 1, bits};
 }
 
-static void prefill(Cpu *c)
+/* How many runs of pages there were to map. */
+static unsigned prefill(Cpu *c)
 {
     const TlbTable *t = &c->tlb_view[VIEW_USER];
     unsigned runs = 0;
@@ -169,18 +170,18 @@ static void prefill(Cpu *c)
 
     for (unsigned word = 0; word < TLB_SIZE / 64 && runs < RUNS_MOST; word++) {
         for (uint64_t bits = t->used[word]; bits; bits &= bits - 1) {
-            unsigned pages = r.pages;
             uint64_t linear;
             PhysPage p;
             int how = known_page(c, word * 64 + __builtin_ctzll(bits), &linear, &p);
 
             if (how >= 0 && !window_find(&c->window, linear)) {
                 run_add(c, &r, linear, &p, how);
-                runs += r.pages <= pages;
+                runs += r.pages == 1;
             }
         }
     }
     run_end(c, &r);
+    return runs;
 }
 
 /* Chunks for what the TLB knows: stack and code first, which name the most important ones. */
@@ -199,8 +200,8 @@ static void choose_chunks(Cpu *c)
     }
 }
 
-/* The current context gets the window. */
-static void adopt(Cpu *c)
+/* The current context gets the window. Returns how many runs of pages were to be mapped. */
+static unsigned adopt(Cpu *c)
 {
     Window *w = &c->window;
 
@@ -212,9 +213,7 @@ static void adopt(Cpu *c)
     w->paid = PAID_FIRST;
     w->figures.promotions++;
     c->block_break = true; /* a unit that comes back here has seen other tags */
-    if (!w->always) {
-        prefill(c);
-    }
+    return w->always ? 0 : prefill(c);
 }
 
 /* ---- samples ---- */
@@ -235,7 +234,7 @@ static uint64_t address_space(Cpu *c)
 static WindowRecent *recent(Cpu *c)
 {
     Window *w = &c->window;
-    WindowRecent found = {address_space(c), 0, NEED_FIRST};
+    WindowRecent found = {address_space(c), 0, w->early ? NEED_LEAST : NEED_FIRST};
     unsigned n = 0;
 
     while (n < WINDOW_RECENT - 1 && w->recent[n].table != found.table) {
@@ -297,16 +296,26 @@ static void sample_current(Cpu *c, uint32_t time)
     choose_chunks(c);
 }
 
+/* Where nothing can be mapped, for the user's own RAM is no file or the host gives no more
+ * mappings, it goes again. */
+static void promote(Cpu *c, WindowRecent *r)
+{
+    r->spent = 0;
+    set_need(r, r->need * 2ull); /* until it has paid: a flush may come soon */
+    if (adopt(c) && !c->window.count) {
+        set_need(r, NEED_MOST);
+        window_drop(c);
+    }
+    window_update(c);
+}
+
 static void sample_other(Cpu *c, uint32_t time)
 {
     WindowRecent *r = recent(c);
 
     r->spent += time;
     if (r->spent >= r->need) {
-        r->spent = 0;
-        set_need(r, r->need * 2ull); /* until it has paid: a flush may come soon */
-        adopt(c);
-        window_update(c);
+        promote(c, r);
     }
 }
 

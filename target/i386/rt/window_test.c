@@ -369,9 +369,23 @@ TEST("window: ticks of 1, 4 and 10 ms come to the same, and a long pause counts 
             window_passed(b->c, 3600000000);
             check(b->c->window.recent[0].spent, WINDOW_SAMPLE);
             time = waits(b, piece[n]) + WINDOW_SAMPLE;
-            check(time >= 250000 && time < 250000 + piece[n], true);
+            check(time >= 500000 && time < 500000 + piece[n], true);
             bare_free(b);
         }
+    }
+}
+
+TEST("window: where nothing can be mapped it is not kept")
+{
+    BareCpu *b = policy_new();
+
+    if (b) {
+        b->c->window.most_areas = 0;
+        check(waits(b, 10000), 0);
+        check(b->c->window.figures.promotions > 0, true);
+        check(b->c->window.figures.promotions < 10, true);
+        check(b->c->window.context, 0);
+        bare_free(b);
     }
 }
 
