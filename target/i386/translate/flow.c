@@ -348,6 +348,28 @@ static void emit_call_target(Unit *u, const Insn *i)
     }
 }
 
+/* rcx: what the call in work pushes; rbp: where it leads. */
+static void emit_return_rip(Unit *u, const Insn *i)
+{
+    if (i->operand[0].kind == OPERAND_REL && (int32_t)i->imm != INT32_MIN) {
+        lea_base(&u->e, SCRATCH_C, SCRATCH_A, -(int32_t)i->imm, u->code64);
+    } else {
+        emit_target(u, unit_next(u), SCRATCH_C);
+    }
+}
+
+/* What scratch registers hold of a place goes to Cpu.push_to, from where r11 gets it back. */
+static Place keep_place(Unit *u, Place p)
+{
+    if (p.base == GUEST_SP && p.index == SCRATCH_B) {
+        store_gs(&u->e, CPU_AT(push_to), SCRATCH_B);
+        return p;
+    }
+    lea_index(&u->e, SCRATCH_C, p.base, p.index, 0, p.disp, true);
+    store_gs(&u->e, CPU_AT(push_to), SCRATCH_C);
+    return (Place){.base = SCRATCH_B, .index = NO_INDEX};
+}
+
 /* Nothing is pushed before it is known that the interpreter need not run the instruction, and the
  * look-up, whose miss must be near the jump, comes behind the check of the stack. */
 static void emit_call_far(Unit *u, const Insn *i)
@@ -365,15 +387,14 @@ static void emit_call_far(Unit *u, const Insn *i)
     }
     p = emit_access_stack(u, memory, R_SP, -(int32_t)size, size, true);
     flags_settle(u, true);
-    lea_index(e, SCRATCH_C, p.base, p.index, 0, p.disp, true);
-    store_gs(e, CPU_AT(push_to), SCRATCH_C);
+    p = keep_place(u, p);
     emit_call_target(u, i);
     linear_lost(u);
     miss = emit_jump_lookup(u);
+    emit_return_rip(u, i);
     load_gs(e, SCRATCH_B, CPU_AT(push_to));
-    emit_target(u, unit_next(u), SCRATCH_C);
     place_begin(u);
-    store_base(e, SCRATCH_C, SCRATCH_B, 0, size);
+    store_pair(e, SCRATCH_C, p.base, p.index, p.disp, size);
     place_end(u);
     pext_gs(e, SCRATCH_B, SCRATCH_A, CPU_AT(jump_mask));
     lea_base(e, GUEST_SP, GUEST_SP, -(int32_t)size, u->code64);

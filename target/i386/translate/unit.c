@@ -495,8 +495,7 @@ static void emit_alone_top(Unit *u)
     const uint8_t *out = emit_way_out(u);
 
     align(&u->e, 8);
-    u->alone_top = u->e.at;
-    put_nops(&u->e, 5);
+    u->alone_top = u->e.at; /* what asks takes eight bytes: as at the top */
     emit_ask(u, out);
 }
 
@@ -627,9 +626,10 @@ static void emit_entry_and_top(Unit *u)
     align(e, 8);
     u->top = e->at;
     u->known = u->hoisted ? u->known : u->top;
-    put_nops(e, 5); /* becomes a jump when the page's code changes */
-    if (u->loops) {
+    if (u->loops) { /* the first five bytes become a jump when the page's code changes */
         emit_ask(u, out);
+    } else {
+        put_nops(e, 5);
     }
 }
 
