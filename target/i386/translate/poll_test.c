@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whoever wants a CPU gets it, whatever kind of loop it is in that never ends: a timer of CPU time
- * kicks it, and only moments of CPU time pass until it is there, strips included. A loop that is
- * not left is one for ever, so SIGALRM ends the process then.
+ * Whoever wants a CPU gets it, whatever kind of loop it is in that never ends, and no loop goes on
+ * when others have changed its code: a timer of CPU time kicks it, or changes the code, and only
+ * moments of CPU time pass until it is there, strips included. A loop that is not left is one for
+ * ever, so SIGALRM ends the process then.
  */
 #include "target/i386/rt/mem.h"
 #include "tests/lib/barecpu.h"
@@ -10,6 +11,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -81,6 +83,7 @@ static int64_t cpu_time(void)
 }
 
 static _Atomic int64_t kicked_at;
+static _Atomic bool changed;
 
 static void kick(union sigval cpu)
 {
@@ -88,49 +91,109 @@ static void kick(union sigval cpu)
     cpu_kick(cpu.sival_ptr);
 }
 
+static timer_t timer_new(void (*fn)(union sigval data), void *data)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = fn};
+    timer_t timer = NULL;
+
+    event.sigev_value.sival_ptr = data;
+    check(timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer), 0);
+    return timer;
+}
+
+static RtExit run_until(BareCpu *b, timer_t timer)
+{
+    struct itimerspec soon = {.it_value = {0, AFTER_NS}};
+
+    cpu_attended(b->c);
+    timer_settime(timer, 0, &soon, NULL);
+    return bare_run(b);
+}
+
 /* The second time all units are there and linked. */
 static void leave_often(BareCpu *b)
 {
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = kick};
-    struct itimerspec soon = {.it_value = {0, AFTER_NS}};
-    timer_t timer;
+    timer_t timer = timer_new(kick, b->c);
 
-    event.sigev_value.sival_ptr = b->c;
-    alarm(PATIENCE);
-    check(timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer), 0);
     for (unsigned n = 0; n < TIMES; n++) {
-        cpu_attended(b->c);
-        timer_settime(timer, 0, &soon, NULL);
-        check(bare_run(b), RT_KICK);
+        check(run_until(b, timer), RT_KICK);
         check(cpu_time() - kicked_at < SOON_NS, true);
         check(bare_fault(b), -1);
     }
     timer_delete(timer);
-    alarm(0);
+}
+
+/* All becomes HLT, as if a device or another CPU had written it. */
+static void change(union sigval cpu)
+{
+    BareCpu *b = cpu.sival_ptr;
+
+    memset(b->ram + BARE_CODE, 0xf4, 2 * GUEST_PAGE);
+    code_written(&b->pages[BARE_CODE / GUEST_PAGE], 0, GUEST_PAGE);
+    code_written(&b->pages[BARE_CODE / GUEST_PAGE + 1], 0, GUEST_PAGE);
+    changed = true;
+}
+
+static void change_code(BareCpu *b)
+{
+    timer_t timer = timer_new(change, b);
+    RtExit exit;
+
+    changed = false;
+    exit = run_until(b, timer);
+    check(exit == RT_HALT || exit == RT_SHUTDOWN, true);
+    while (!changed) {
+    }
+    timer_delete(timer);
+}
+
+/* Data where no window is, so that what was guessed of their address is wrong. */
+static void move_data(BareCpu *b)
+{
+    const uint64_t tables = (BARE_TABLES + 0x2000) | 7;
+
+    memcpy(b->ram + BARE_TABLES + 0x1000 + 256 * 8, &tables, sizeof tables);
+    b->c->s.gpr[R_SI] |= 0xffff800000000000;
+}
+
+static BareCpu *loaded(CodeSize size, const Loop *loop, bool window)
+{
+    BareCpu *b = translated(size);
+
+    b->c->s.gpr[R_SI] = BARE_DATA;
+    b->c->s.efer |= EFER_SCE;
+    b->c->s.star = 0x0013000800000000;
+    b->c->s.lstar = BARE_CODE;
+    if (window) {
+        b->c->window.always = bare_window(b);
+    }
+    bare_load(b, loop->from, loop->to);
+    return b;
 }
 
 static void each(CodeSize size, const Loop *loops, unsigned count, bool window)
 {
+    alarm(PATIENCE);
     for (unsigned n = 0; n < count; n++) {
-        BareCpu *b = translated(size);
+        BareCpu *b = loaded(size, &loops[n], window);
 
-        b->c->s.gpr[R_SI] = BARE_DATA;
-        b->c->s.efer |= EFER_SCE;
-        b->c->s.star = 0x0013000800000000;
-        b->c->s.lstar = BARE_CODE;
-        if (window) {
-            b->c->window.always = bare_window(b);
-        }
-        bare_load(b, loops[n].from, loops[n].to);
         leave_often(b);
+        if (size == CODE_64) {
+            move_data(b);
+            leave_often(b);
+        }
+        change_code(b);
         check(window && b->c->code ? b->c->window.figures.promotions > 0 : true, true);
         bare_free(b);
     }
+    alarm(0);
 }
 
 #define ALL(size, loops, window) each(size, loops, sizeof(loops) / sizeof *(loops), window)
 
-TEST("translate: every kind of loop without end is left for whoever wants the CPU")
+TEST("translate: every kind of loop without end is left for whoever wants the CPU, and when its "
+     "code "
+     "is changed by others")
 {
     ALL(CODE_64, user64, false);
     ALL(CODE_64, kernel64, false);
@@ -138,7 +201,8 @@ TEST("translate: every kind of loop without end is left for whoever wants the CP
     ALL(CODE_16, code16, false);
 }
 
-TEST("window: every kind of loop without end is left for whoever wants the CPU")
+TEST("window: every kind of loop without end is left for whoever wants the CPU, and when its code "
+     "is changed by others")
 {
     ALL(CODE_64, user64, true);
 }
