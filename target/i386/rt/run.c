@@ -390,6 +390,7 @@ static RtExit loop_translated(Cpu *c)
         if (unlikely(c->code_generation !=
                      c->code->generation)) { /* it was emptied: now, or just */
             trans_forget(c);
+            then = THEN_NOTHING; /* exit_site is somebody else's now */
             continue;
         }
         if (!t) {

@@ -113,6 +113,16 @@ void flags_settle(Unit *u, bool shown)
     }
 }
 
+bool flags_wanted(const Unit *u)
+{
+    const InsnRow *row = insn_row(unit_now(u)->i);
+    unsigned op = u->recipe < 0 ? OP_CMP : u->insn[u->recipe].i->op;
+
+    return !u->garbage && (op == OP_ADD || op == OP_SUB) &&
+           (row->read & FLAGS_ARITH || row->attr & ROW_BRANCH ||
+            !(writes_all(row) || (!(row->written & FLAGS_ARITH) && recipe_survives(u))));
+}
+
 void recipe_follow(Unit *u)
 {
     const InsnRow *row = insn_row(unit_now(u)->i);

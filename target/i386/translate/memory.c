@@ -205,7 +205,7 @@ static void emit_check_of(Unit *u, unsigned linear, unsigned size, bool write, b
     Cold *cold = cold_miss(u, linear, size, write, shared);
 
     emit_entry(u, linear, write);
-    if (u->recipe >= 0) {
+    if (u->recipe >= 0 && !flags_wanted(u)) {
         emit_check_short(u, linear, size, cold);
         cold->recipe = u->recipe;
     } else {

@@ -291,6 +291,9 @@ bool recipe_possible(const Insn *i);
 /* The checks of the instruction in work are done: have the flags right if they matter to it or
  * behind it, or at once: shown. A host fault's way out runs the recipe itself. */
 void flags_settle(Unit *u, bool shown);
+/* Would what a check overwrites have to be had again for the instruction in work, by more than one
+ * instruction? Then it leaves them alone. */
+bool flags_wanted(const Unit *u);
 /* After the instruction in work has changed registers and flags. */
 void recipe_follow(Unit *u);
 /* Run it: flags are then what they were. */
