@@ -167,7 +167,8 @@ static void links(const Unit *u, Trans *t)
 
 static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
 {
-    Trans *t = (Trans *)(cache->data + ((cache->data_used + 15) & ~15u));
+    Trans *t =
+        (Trans *)(cache->data + ((cache->data_used + TRANS_LINE - 1) & -(uint32_t)TRANS_LINE));
 
     *t = (Trans){
         .phys = b->phys,

@@ -49,21 +49,26 @@ typedef struct TransKey {
  * second is what follows the first, so it is entered where that was looked at: by the loop, by the
  * jump table, which is emptied when a translation changes, and from its own inside. */
 typedef struct Trans {
-    CodeKill kill, kill2; /* on the pages' lists; make the entry lead out         */
-    CodeKill kill_alone;  /* ... and the second version's top; word: NULL: it has none */
-    uint64_t phys, phys2; /* of the first byte; of the second page                */
+    /* What a look-up reads, in one line of the host's cache. */
+    uint64_t phys, phys2; /* of the first byte; of the second page */
     TransKey key;
     uint32_t version, version2;
-    CodePage *page, *page2; /* page2: NULL: it has one page                         */
-    const uint8_t *entry;   /* executable view                                      */
-    const uint8_t *far;     /* where the jump table leads: rbp is the rip           */
+    CodePage *page, *page2;      /* page2: NULL: it has one page                         */
+    const uint8_t *far;          /* where the jump table leads: rbp is the rip           */
+    struct Trans *_Atomic chain; /* same bucket; dead ones are taken out while others read */
+
+    const uint8_t *entry; /* executable view                                      */
     const uint8_t
         *link[4];      /* where branches in the page lead, LINK_; with two pages, to a look-up */
     uint32_t from, to; /* offsets in the cache                                 */
     uint16_t insns, faults;
-    struct Trans *_Atomic chain; /* same bucket; dead ones are taken out while others read */
+    CodeKill kill, kill2; /* on the pages' lists; make the entry lead out         */
+    CodeKill kill_alone;  /* ... and the second version's top; word: NULL: it has none */
     TransFault fault[];
 } Trans;
+
+enum { TRANS_LINE = 64 };
+_Static_assert(offsetof(Trans, entry) == TRANS_LINE, "a look-up reads one line");
 
 enum { TRANS_BUCKETS = 1 << 16, TRANS_COUNT = 1 << 17, UNIT_MAX = 96, FAULTS_MAX = UNIT_MAX * 3 };
 
