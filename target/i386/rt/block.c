@@ -13,7 +13,7 @@
 #include "target/i386/rt/walk.h"
 #include "target/i386/translate/translate.h"
 
-enum { INSN_BYTES = 15, DECODED = 2, WARM_COUNT = 7 };
+enum { INSN_BYTES = 15, WARM_COUNT = 7 };
 
 void block_init(Cpu *c, void *arena, size_t bytes)
 {
@@ -336,7 +336,7 @@ static void block_translated(Block *b, const Trans *t)
     b->trans = t->page2 ? NULL : t;
 }
 
-/* Blocks are forgotten when the arena starts over: having been decoded counts as so many runs, so
+/* Blocks are forgotten when the arena starts over: having been decoded before counts as a run, so
  * that what runs seldom but again and again is translated in the end. The count is in the lower
  * bits, behind a part of the hash. */
 static void block_warm(BlockCache *cache, Block *b)
@@ -347,7 +347,7 @@ static void block_warm(BlockCache *cache, Block *b)
     if ((*warm & ~WARM_COUNT) != tag) {
         *warm = tag;
     }
-    b->runs = (*warm & WARM_COUNT) * DECODED;
+    b->runs = *warm & WARM_COUNT;
     *warm += (*warm & WARM_COUNT) != WARM_COUNT;
 }
 
