@@ -11,7 +11,8 @@
 
 enum {
     UNIT_ROOM = 96 << 10,
-    DATA_ROOM = UNIT_MAX * 2 * sizeof(Insn) + FAULTS_MAX * sizeof(TransFault) + sizeof(Trans)
+    DATA_ROOM =
+        UNIT_MAX * 2 * sizeof(Insn) + FAULTS_MAX * sizeof(TransFault) + sizeof(Trans) + TRANS_LINE
 };
 
 /* AMD's from Zen on, and its licensees'. */
