@@ -20,7 +20,8 @@ enum {
     TIRED_MOST = 3,    /* looks in a row that find more taken than that          */
     CHECK_EACH = 16,   /* ways into user code, in a test mode                    */
 };
-#define TABLE 0xffffffffff000ull /* the address of a page of tables, in CR3 and entries */
+#define TABLE     0xffffffffff000ull /* the address of a page of tables, in CR3 and entries */
+#define PAE_TABLE 0xfe0ull           /* ... in CR3, of four entries, more of it             */
 enum {
     SAMPLE_CYCLES = 1 << 20, /* of the host's TSC: a sample costs less than a thousandth   */
     RUNS_MOST = 2048,        /* mappings when an address space gets the window             */
@@ -222,12 +223,13 @@ static unsigned adopt(Cpu *c)
  * hardly the next level for its stack, too. */
 static uint64_t address_space(Cpu *c)
 {
-    unsigned shift = c->s.cr4 & CR4_LA57 ? 48 : 39;
-    const uint8_t *entry =
-        phys_host(c, (c->s.cr3 & TABLE) + (c->s.gpr[R_SP] >> shift & 511) * sizeof(uint64_t));
+    bool wide = c->s.efer & EFER_LMA;
+    unsigned shift = !wide ? 30 : c->s.cr4 & CR4_LA57 ? 48 : 39;
+    uint64_t top = c->s.cr3 & (wide ? TABLE : TABLE | PAE_TABLE), at = c->s.gpr[R_SP] >> shift;
+    const uint8_t *entry = phys_host(c, top + (at & (wide ? 511 : 3)) * sizeof(uint64_t));
     uint64_t next = entry ? *(const uint64_t *)entry & TABLE : 0;
 
-    return (c->s.cr3 & TABLE) ^ next << 12 ^ next >> 40;
+    return top ^ next << 12 ^ next >> 40;
 }
 
 /* That address space's, at the front: a new one instead of the one not met for longest. */
