@@ -167,10 +167,11 @@ static bool emit_leave(Unit *u)
 
 /* ---- LEA, absolute moves ---- */
 
-/* A register may hold its own address's parts: all but RIP and what has to be loaded first. */
+/* A register may hold its own address's parts, all but what has to be loaded first; with RIP there
+ * are none. */
 static bool lea_direct(const Insn *i)
 {
-    return i->operand[0].size >= 4 && !in_frame(i->operand[0].reg) && i->base != REG_IP &&
+    return i->operand[0].size >= 4 && !in_frame(i->operand[0].reg) &&
            !(i->base < 16 && in_frame(i->base)) && i->addrsize != 2;
 }
 
