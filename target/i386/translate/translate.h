@@ -76,7 +76,7 @@ typedef struct TransFigures {
     _Atomic uint64_t units, insns, host_bytes, flushes;
 } TransFigures;
 
-enum { CODE_CHUNK = 2 << 20, CODE_PART = 4096, CODE_PARTS = (1 << 30) / CODE_PART };
+enum { CODE_CHUNK = 2 << 20, CODE_PART = 16384, CODE_PARTS = (1 << 30) / CODE_PART };
 
 /* One for a machine, shared by its vCPUs. All memory is the engine's. */
 typedef struct CodeCache {
@@ -104,6 +104,8 @@ typedef struct CodeCache {
     const uint8_t *syscall[2], *sysret;             /* syscall: without SMAP, with it */
     const uint8_t *leave_rip, *leave_link, *leave_one, *leave_indirect, *leave_jump;
 } CodeCache;
+
+_Static_assert(sizeof(CodeCache) < 2 << 20, "it takes one huge page");
 
 /* Write the shared routines. The rest is 0 but for the memory: write, run, data and their sizes, 1
  * MB to 1 GB each. */
