@@ -36,7 +36,7 @@ static const LogName names[] = {
     {LOG_OUT_ASM,      "out_asm",      "host instructions that guest code is translated to"},
     {LOG_OP,           "op",           "accepted; there is no intermediate form: decoded instructions are it (in_asm)"},
     {LOG_NOCHAIN,      "nochain",      "translated code comes back after every block, so that exec and in_asm miss none"},
-    {LOG_EXEC,         "exec",         "each block before it is executed (many lines)"},
+    {LOG_EXEC,         "exec",         "each block before it is interpreted, as all is then (many lines; no out_asm)"},
     {LOG_CPU_RESET,    "cpu_reset",    "the CPU's state before it is reset"},
     {LOG_UNIMP,        "unimp",        "what the guest uses and this program lacks"},
     {LOG_GUEST_ERRORS, "guest_errors", "what the guest does wrong, at most ten lines a second from a device"},
