@@ -145,7 +145,6 @@ static void meet_alone(Unit *u, bool falls)
     linear_lost(u);
     addend_lost(u);
     if (!falls) {
-        u->x87 = (X87Last){-1, -1};
         u->fpu_known = true;
         for (unsigned n = 0; n < u->inners; n++) {
             u->fpu_known &=
@@ -172,6 +171,8 @@ bool inner_meet(Unit *u, bool falls)
     }
     if (falls) {
         settle(u);
+    } else { /* what waits in front is another way's: branches have written theirs */
+        u->x87 = (X87Last){-1, -1};
     }
     u->garbage = false;
     u->recipe = -1;

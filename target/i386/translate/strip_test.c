@@ -60,6 +60,9 @@ GUEST(x87_skips, ".code64\n fninit\n 1: fldl (%rsi)\n testb $9, (%rsi)\n jz 2f\n
                  " 2: fstpl (%rdi)\n add $8, %rsi\n add $16, %rdi\n dec %rcx\n jne 1b\n fnstenv 0x30000\n pushf\n hlt");
 GUEST(saves, ".code64\n fninit\n 1: testb $0x30, (%rsi)\n jnz 2f\n fnstenv (%rdi)\n 2: add $8, %rsi\n dec %rcx\n"
              " jne 1b\n pushf\n hlt");
+/* What is jumped over ends with an opcode that there is not: behind it comes only who has jumped. */
+GUEST(x87_over, ".code64\n fninit\n 1: fldl (%rsi)\n fstp %st(0)\n test %rcx, %rcx\n jnz 2f\n fldl 8(%rsi)\n"
+                " lock\n .byte 0x01, 0xc3\n 2: fnstenv (%rdi)\n add $8, %rsi\n dec %rcx\n jnz 1b\n pushf\n hlt");
 GUEST(leaves, ".code64\n fninit\n 1: fldl (%rsi)\n fldl 8(%rsi)\n faddp\n fstp %st(0)\n dec %rcx\n jz 2f\n jmp 1b\n"
               " .org leaves + 0x1000\n 2: fnstenv (%rdi)\n pushf\n hlt");
 GUEST(tables, ".code64\n lea 0x1234(%rsi), %r9\n mov $-1, %edx\n 1: mov %edx, %r8d\n xor (%rsi), %dl\n movzbl %dl, %ebx\n"
@@ -290,6 +293,12 @@ TEST("strips: an instruction on the way that ends the unit, in front of where a 
 TEST("x87: its pointers stay where a branch to another page is done for the first time")
 {
     RUN(leaves, .from = FROM, .to = TO, .rounds = 100, .vain = true);
+}
+
+TEST("x87: its pointers are those of the way that was taken, where an undefined opcode ends the "
+     "other")
+{
+    RUN(x87_over, .from = FROM, .to = TO, .rounds = 100, .vain = true);
 }
 
 TEST("strips: tables that are looked up by a byte, in one page and in two")
