@@ -18,7 +18,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 SHELL = 'rhea:/# '
 SHORT = [('amd64', 1, 'x-lockstep=2', SHELL), ('amd64', 1, 'x-lockstep=1,x-stir=1', 'Memory: '), ('amd64', 2, 'x-stir=2', SHELL),
-         ('amd64', 1, 'x-lockstep=1,x-window=always', SHELL), ('i386', 1, 'x-lockstep=1,x-window=always', SHELL)]
+         ('amd64', 1, 'x-lockstep=1,x-window=always', SHELL), ('i386', 1, 'x-lockstep=4,x-window=always', SHELL)]
 LONG = [(kernel, cpus, options, SHELL) for kernel in ('amd64', 'i386') for cpus in (1, 2)
         for options in ('x-lockstep=4', 'x-lockstep=2,x-window=always', 'x-stir=6,x-window=always', 'x-lockstep=2,x-stir=3', 'x-stir=4', 'x-stir=5,one-insn-per-tb=on')]
 
