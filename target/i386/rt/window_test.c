@@ -116,22 +116,24 @@ TEST("window: a page that is not dirty is mapped to be read, and to be written w
     }
 }
 
-TEST("window: what is absent, read-only for a store, global or a device is refused")
+TEST("window: what is absent, read-only for a store, global, keyed or a device is refused")
 {
     BareCpu *b = window_new();
 
     if (b) {
-        b->c->s.cr4 |= CR4_PGE;
+        b->c->s.cr4 |= CR4_PGE | CR4_PKE;
         map(b, 0, 0, 0);
         map(b, 1, 1, PTE_READ);
         map(b, 2, 2, PTE_OK | PTE_GLOBAL);
         table(b)[3] = 0x10000000 | PTE_OK;
+        map(b, 4, 4, PTE_OK | 5ull << 59); /* its key is open, but need not stay so */
         check(fault(b, LOW, false), false);
         check(fault(b, LOW + GUEST_PAGE, true), false);
         check(fault(b, LOW + GUEST_PAGE, false), true);
         check(fault(b, LOW + GUEST_PAGE, true), false);
         check(fault(b, LOW + 2 * GUEST_PAGE, false), false);
         check(fault(b, LOW + 3 * GUEST_PAGE, false), false);
+        check(fault(b, LOW + 4 * GUEST_PAGE, false), false);
         check(b->mmio_reads, 0);
         check(b->c->window.count, 0); /* the refused store was a page fault, which forgets */
         bare_free(b);
