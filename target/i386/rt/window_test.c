@@ -293,6 +293,8 @@ TEST("window: neighbours in RAM are one mapping of the host, others are not; the
 
 TEST("window: PKRU that closes key 0, a data breakpoint and a debugger's watch take it")
 {
+    static const DebugWatch watch = {LOW, LOW + 8, DEBUG_WRITE};
+    static const DebugPlan plan = {.watches = &watch, .watch_count = 1};
     BareCpu *b = window_new();
 
     if (b) {
@@ -305,6 +307,13 @@ TEST("window: PKRU that closes key 0, a data breakpoint and a debugger's watch t
         b->c->s.dr7 = 0x10001;
         cpu_mode_changed(b->c);
         check(b->c->mode & MODE_WINDOW, 0);
+        b->c->s.dr7 = 0;
+        cpu_mode_changed(b->c);
+        check(b->c->mode & MODE_WINDOW, MODE_WINDOW);
+        rt_debug(b->c, &plan);
+        check(b->c->mode & MODE_WINDOW, 0);
+        rt_debug(b->c, NULL);
+        check(b->c->mode & MODE_WINDOW, MODE_WINDOW);
         bare_free(b);
     }
 }
