@@ -486,8 +486,7 @@ bool block_next_page(Cpu *c, uint64_t *phys)
         (unlikely(c->debug != NULL) && debug_breaks_in_page(c->debug, code_linear(c, rip)))) {
         return false;
     }
-    if (!rt_guarded(c, fetch_next, &f)) {
-        c->exc_pending = false;
+    if (!rt_tried(c, fetch_next, &f)) {
         return false;
     }
     *phys = f.phys;

@@ -71,6 +71,9 @@ bool rt_ordinary(Cpu *c);
  * without leaving the caller. */
 void run_one(Cpu *c);
 bool rt_guarded(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque);
+/* The same for what the guest has not asked for: false: there was an exception, which is forgotten,
+ * CR2 with it. */
+bool rt_tried(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque);
 
 /* A test mode, when Cpu.stir is not 0: called between units, does at random what no guest may
  * notice. leaves. */

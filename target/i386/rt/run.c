@@ -290,9 +290,7 @@ static const Trans *window_unit(Cpu *c, const Block **b, const Trans *t)
 {
     uint64_t rip = c->s.rip;
 
-    if (!rt_guarded(c, decode_like, (void *)t)) {
-        c->exc_pending = false;
-    }
+    rt_tried(c, decode_like, (void *)t);
     c->s.rip = rip;
     *b = block_find(c);
     if (*b != block_loose(c->blocks)) {
@@ -433,6 +431,18 @@ bool rt_guarded(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque)
     fn(c, opaque);
     __builtin_memcpy(c->unwind, outer, sizeof outer);
     return true;
+}
+
+bool rt_tried(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque)
+{
+    uint64_t cr2 = c->s.cr2;
+    bool done = rt_guarded(c, fn, opaque);
+
+    if (!done) {
+        c->exc_pending = false;
+        c->s.cr2 = cr2;
+    }
+    return done;
 }
 
 /* false: an instruction was left by unwind(). */

@@ -20,6 +20,8 @@ GUEST(jumps, ".code64\n 1: add $2, %eax\n jmp 2f\n .org jumps + 0xfee\n 3: dec %
              " .org jumps + 0xffc\n 2: lea 0x12345678(%rbx), %rbx\n jmp 3b");
 GUEST(pushes, ".code64\n 1: push %rax\n push %rbx\n lea 1(%rdx), %rdx\n push $5\n push %rcx\n"
               " pop %rsi\n pop %rdi\n cmp $5, %rdi\n pop %rbx\n pop %rax\n dec %ecx\n jnz 1b\n hlt");
+/* The translator asks what follows the page; the guest does not. */
+GUEST(ends, ".code64\n mov %rcx, %cr2\n jmp 1f\n .org ends + 0xff4\n 1: dec %ecx\n jnz 1b\n mov %cr2, %rax\n hlt");
 /* clang-format on */
 
 /* The first 2 MB in small pages. */
@@ -201,5 +203,15 @@ TEST("translate: two vCPUs that share code and the first page, but not the secon
         check(two->c->s.gpr[R_AX], 100 * 0x12355678ull);
     }
     bare_free(two);
+    bare_free(b);
+}
+
+TEST("translate: a loop by a page's end, behind which there is none, leaves CR2 alone")
+{
+    BareCpu *b = loaded(ends, ends_end, 1000);
+
+    map_second(b, 0);
+    check(bare_run(b), RT_HALT);
+    check(b->c->s.gpr[R_AX], 1000);
     bare_free(b);
 }
