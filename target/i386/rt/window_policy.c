@@ -14,11 +14,12 @@ enum {
     NEED_FIRST = 500000, /* of user code before an address space gets it, the first time */
     NEED_LEAST = 4000,
     NEED_MOST = 16000000,
-    COST_BURST = 1500, /* that the window may take before somebody looks ... */
-    WATCH = 4000,      /* ... at what it took of so much                     */
-    GAIN = 12,         /* the window saves a part of user code's time in so many */
-    TIRED_MOST = 3,    /* looks in a row that find more taken than that          */
-    CHECK_EACH = 16,   /* ways into user code, in a test mode                    */
+    NEED_AGAIN = 2000000, /* ... at most when it was lost for its faults: to try again costs 2 %  */
+    COST_BURST = 1500,    /* that the window may take before somebody looks ... */
+    WATCH = 4000,         /* ... at what it took of so much                     */
+    GAIN = 12,            /* the window saves a part of user code's time in so many */
+    TIRED_MOST = 3,       /* looks in a row that find more taken than that          */
+    CHECK_EACH = 16,      /* ways into user code, in a test mode                    */
 };
 #define TABLE     0xffffffffff000ull /* the address of a page of tables, in CR3 and entries */
 #define PAE_TABLE 0xfe0ull           /* ... in CR3, of four entries, more of it             */
@@ -257,13 +258,13 @@ static void set_need(WindowRecent *r, uint64_t need)
     r->need = need < NEED_LEAST ? NEED_LEAST : need < NEED_MOST ? need : NEED_MOST;
 }
 
-/* It costs more than it can give. */
+/* It costs more than it can give, as things are; programs have phases. */
 static void demote(Cpu *c)
 {
     WindowRecent *r = recent(c);
 
     c->window.figures.demotions++;
-    set_need(r, r->need * 4ull);
+    set_need(r, r->need * 4ull < NEED_AGAIN ? r->need * 4ull : NEED_AGAIN);
     r->spent = 0;
     window_drop(c);
 }

@@ -471,3 +471,23 @@ TEST("window: who faults too often loses it")
         bare_free(b);
     }
 }
+
+TEST("window: however often it was lost for its faults, two seconds of user code bring it back")
+{
+    BareCpu *b = policy_new();
+    uint64_t last = 0;
+
+    if (b) {
+        map(b, 0, 0, 0);
+        for (unsigned n = 0; n < 6; n++) {
+            last = waits(b, 20000);
+            for (unsigned m = 0; m < 10000 && b->c->window.context; m++) {
+                fault(b, LOW, false);
+            }
+            check(b->c->window.context, 0);
+        }
+        check(last, 2000000);
+        check(b->c->window.figures.demotions, 6);
+        bare_free(b);
+    }
+}
