@@ -38,6 +38,8 @@ class Terminal:
             fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
             for fd in range(3):
                 os.dup2(self.slave, fd)
+            for number in [signal.SIGINT, signal.SIGHUP, signal.SIGTERM]:  # nohup and shells' & ignore some
+                signal.signal(number, signal.SIG_DFL)
             os.execv(PROGRAM, [PROGRAM, *args])
 
     def raw(self):
