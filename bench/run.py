@@ -7,11 +7,11 @@
 The guests stay up and take turns, workload by workload, so that all see the same host; the medians of the
 runs are compared. Time is the guest's CLOCK_MONOTONIC around the workload, checked against the host's clock at
 the end. `--clock cpu` scales it with the share of the host's CPU that the emulator had meanwhile: the better
-measure on a busy host. No clock shows that somebody else's hyperthread is on our core, for milliseconds or seconds,
-which makes translated code up to 1.6 times slower and native code less so: `--least` takes the fastest run of each instead of
-the median, as in `--clock wall --least --runs 25 --seconds 0.01`. A workload runs as many units as take about --seconds; the table gives the time of
-as many as take a second natively. `=` behind a name: arithmetic alone, no arrays. Groups with two threads are
-measured by the wall clock only.
+measure on a busy host. No clock shows that somebody else's hyperthread is on our core, for milliseconds or
+seconds, which makes translated code up to 1.6 times slower and native code less so: `--least` takes the fastest
+run of each instead of the median, as in `--clock wall --least --runs 25 --seconds 0.01`. A workload runs as many
+units as take about --seconds; the table gives the time of as many as take a second natively. `=` behind a name:
+arithmetic alone, no arrays. Groups with two threads are measured by the wall clock only.
 """
 import argparse
 import fnmatch
@@ -279,14 +279,14 @@ class Bench:
         return names
 
     def unit(self, subject, workload, results=None):
-        """Median seconds of a unit, or None."""
+        """Seconds of a unit, the median (--least: the least), or None."""
         runs = (results or self.results).get(subject, {}).get(workload)
         which = 2 if self.args.clock == 'cpu' and not workload.startswith('smp/') else 1
         middle = min if self.args.least else statistics.median
         return middle(run[which] / run[0] for run in runs) if runs else None
 
     def today(self, subject, workload):
-        """The same; what --native-again has of QEMU from a file is as much faster or slower as native code is now."""
+        """As unit(); what --native-again has of QEMU from a file is as much faster or slower as native code is now."""
         unit = self.unit(subject, workload)
         if subject != 'qemu' or not unit or not self.args.native_again:
             return unit

@@ -277,9 +277,12 @@ bool machine_init_ram(Machine *m, Region *r, Object *owner, const char *name, Er
     MachineConfig *config = machine_config(m);
 
     if (!config->memory_backend) {
-        return (config->ram_file && /* as well as not: it need not be had */
-                region_init_ram(r, owner, name, config->ram_bytes, RAM_SHARED, NULL)) ||
-               region_init_ram(r, owner, name, config->ram_bytes, RAM_PRIVATE, err);
+        /* A file is wished for, not needed. */
+        if (config->ram_file &&
+            region_init_ram(r, owner, name, config->ram_bytes, RAM_SHARED, NULL)) {
+            return true;
+        }
+        return region_init_ram(r, owner, name, config->ram_bytes, RAM_PRIVATE, err);
     }
     Object *found = object_resolve((Object *)m, config->memory_backend, &MemoryBackend_class, err);
     if (!found) {

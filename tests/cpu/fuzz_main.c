@@ -271,7 +271,7 @@ static void used_new(Used *u, CodeSize code, bool window)
 {
     struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = kick};
 
-    u->b = bare_new(code);
+    u->b = bare_new_as(code, true);
     u->code = code;
     if (code == CODE_64 && window) {
         u->b->c->window.always = window_reserve(u->b->c, &u->b->areas, 1000);
@@ -347,7 +347,6 @@ int main(int argc, char **argv)
           : !strcmp(argv[n], "--seconds") ? &seconds
                                           : &rounds) = value;
     }
-    setenv("TEST_TRANSLATE", "1", 1);
     end = time(NULL) + (time_t)seconds;
     while (time(NULL) < end && shared->rounds < rounds && failures < 10) {
         uint64_t left = rounds - shared->rounds;

@@ -173,7 +173,7 @@ static void set_mode(BareCpu *b, CodeSize code)
     }
 }
 
-BareCpu *bare_new(CodeSize code)
+BareCpu *bare_new_as(CodeSize code, bool translated)
 {
     BareCpu *b = calloc(1, sizeof(*b));
 
@@ -193,7 +193,7 @@ BareCpu *bare_new(CodeSize code)
     if (!fpu_host_new(b->c, NULL) || !fpu_host_attach(b->c, NULL)) {
         abort();
     }
-    if (getenv("TEST_TRANSLATE")) { /* all code is translated when it is met */
+    if (translated) {
         b->c->code = b->code = code_cache_new(BARE_CACHE, NULL);
     }
     rt_init(b->c, b->arena, BARE_ARENA);
@@ -201,6 +201,11 @@ BareCpu *bare_new(CodeSize code)
     set_mode(b, code);
     rt_state_loaded(b->c);
     return b;
+}
+
+BareCpu *bare_new(CodeSize code)
+{
+    return bare_new_as(code, getenv("TEST_TRANSLATE"));
 }
 
 void bare_free(BareCpu *b)

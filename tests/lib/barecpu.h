@@ -28,7 +28,7 @@ typedef struct BareCpu {
     _Atomic int64_t areas; /* mappings of the window */
     CodePage *pages;
     void *arena;
-    struct CodeCache *code; /* with TEST_TRANSLATE in the environment */
+    struct CodeCache *code; /* NULL: all is interpreted */
     X86Features features;
     RtHost host;
     uint32_t port_value; /* what IN gives                            */
@@ -41,6 +41,9 @@ typedef struct BareCpu {
     void *own;           /* for the test */
 } BareCpu;
 
+/* translated: all code is when it is first met. bare_new() does so with TEST_TRANSLATE in the
+ * environment. */
+BareCpu *bare_new_as(CodeSize code, bool translated);
 BareCpu *bare_new(CodeSize code);
 void bare_free(BareCpu *b);
 

@@ -23,7 +23,7 @@ typedef struct RtHost {
     /* RAM was written: mark it for display and migration. Stays inside. */
     void (*dirty)(Cpu *c, const PhysPage *page, unsigned offset, unsigned size);
 
-    /* A page at that host address gets decoded code: no vCPU may keep a write tag for it. leaves.
+    /* A page at that host address gets decoded code: no vCPU may have a write tag for it. leaves.
      */
     void (*code_page)(Cpu *c, const uint8_t *host);
 

@@ -141,8 +141,7 @@ void window_update(struct Cpu *c);
  * window, or the interpreter is to see. In a signal handler, on the vCPU's thread, inside. */
 bool window_fault(struct Cpu *c, uintptr_t at, bool write);
 
-/* An interrupt is about to be delivered: the time since the one before goes to the code that runs.
- */
+/* An interrupt is about to be delivered: the time since the last one goes to the code that runs. */
 void window_sample(struct Cpu *c);
 
 /* Of that so many microseconds: at most WINDOW_SAMPLE count. */

@@ -392,6 +392,13 @@ static inline void not_reg(Emit *e, unsigned r)
     put_modrm_reg(e, 2, r);
 }
 
+/* r = -r, 64 bits */
+static inline void negate(Emit *e, unsigned r)
+{
+    not_reg(e, r);
+    lea_base(e, r, r, 1, true);
+}
+
 /* ---- arithmetic: touches flags ---- */
 
 /* opcode: 0x01 add, 0x09 or, 0x21 and, 0x29 sub, 0x31 xor, 0x39 cmp, 0x85 test: to, from */

@@ -63,8 +63,8 @@ static void least(Emit *e, unsigned temp)
     put_modrm_reg(e, temp, SCRATCH_C);
 }
 
-/* Is rbp's page in the TLB, and no more than `most` of it in front? r11: the addend; rcx: how much.
- */
+/* Is rbp's page in the TLB, and no more than `most` of it in front? r11: the addend; rcx: how
+ * much. */
 static Hole emit_page(Unit *u, bool write, int32_t most)
 {
     emit_entry(u, SCRATCH_A, write);
@@ -196,12 +196,10 @@ static void emit_end(Unit *u)
         clock = guest_reg(u, p->clock, SCRATCH_C);
         lea_index(e, p->temp, p->temp, clock, 0, step, u->code64);
         mov_rr(e, SCRATCH_A, clock);
-        not_reg(e, SCRATCH_A);
-        lea_base(e, SCRATCH_A, SCRATCH_A, 1, true);
+        negate(e, SCRATCH_A);
         store_gs(e, CPU_AT(strip_began), SCRATCH_A);
         if (!strip_overwrites(p)) {
-            not_reg(e, p->temp);
-            lea_base(e, p->temp, p->temp, 1, true);
+            negate(e, p->temp);
         }
     } else {
         lea_base(e, p->temp, p->temp, 1, true);

@@ -7,7 +7,6 @@
 #include "tests/lib/barecpu.h"
 #include "tests/lib/test.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static void empty(BareCpu *b)
@@ -55,15 +54,9 @@ GUEST(strings_of, ".code64\n 1: mov $0x800000, %esi\n mov $0x30000, %edi\n push 
 
 static uint64_t sum(const uint8_t *from, const uint8_t *to)
 {
-    char *set = getenv("TEST_TRANSLATE");
-    BareCpu *b;
+    BareCpu *b = bare_new_as(CODE_64, true);
     uint64_t value;
 
-    setenv("TEST_TRANSLATE", "1", 0);
-    b = bare_new(CODE_64);
-    if (!set) {
-        unsetenv("TEST_TRANSLATE");
-    }
     b->host.port_read = port_read;
     b->host.port_write = port_write;
     b->host.mmio_read = mmio_read;

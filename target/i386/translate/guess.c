@@ -60,8 +60,7 @@ void guess_emit(Unit *u)
     cold->x87 = (X87Last){-1, -1};
 }
 
-/* rcx: 0 if the last WRONG wrong guesses were made in that many cycles. Flags
- * stay. */
+/* rcx: 0 if the last WRONG wrong guesses were made in that many cycles. Flags stay. */
 static void emit_time(Unit *u, unsigned n)
 {
     enum { RDTSC = 0x310f };
@@ -87,8 +86,7 @@ static void emit_store(Unit *u, unsigned n)
 
     store_gs(e, cell(n, offsetof(Guess, addend)), SCRATCH_B);
     mov_rr(e, SCRATCH_C, SCRATCH_B);
-    not_reg(e, SCRATCH_C);
-    lea_base(e, SCRATCH_C, SCRATCH_C, 1, true);
+    negate(e, SCRATCH_C);
     store_gs(e, cell(n, offsetof(Guess, minus)), SCRATCH_C);
 }
 

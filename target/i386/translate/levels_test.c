@@ -11,7 +11,6 @@
 #include "tests/lib/random.h"
 #include "tests/lib/test.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* The upper 2 MB are the kernel's, for SMAP. */
@@ -65,20 +64,8 @@ static BareCpu *made(bool translate)
 {
     static const DebugWatch nothing = {0x380000, 0x380000, DEBUG_WRITE};
     static const DebugPlan plan = {.watches = &nothing, .watch_count = 1};
-    char *set = getenv("TEST_TRANSLATE");
-    BareCpu *b;
+    BareCpu *b = bare_new_as(CODE_64, translate);
 
-    if (translate) {
-        setenv("TEST_TRANSLATE", "1", 1);
-    } else {
-        unsetenv("TEST_TRANSLATE");
-    }
-    b = bare_new(CODE_64);
-    if (set) {
-        setenv("TEST_TRANSLATE", "1", 1);
-    } else {
-        unsetenv("TEST_TRANSLATE");
-    }
     bare_load(b, levels, levels_end);
     if (!translate) {
         rt_debug(b->c, &plan);

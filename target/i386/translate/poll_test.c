@@ -10,7 +10,6 @@
 #include "tests/lib/test.h"
 
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,19 +59,6 @@ static const Loop kernel64[] = {LOOP(returns), LOOP(levels_loop), LOOP(functions
 static const Loop code32[] = {LOOP(top32), LOOP(units32), LOOP(calls32)};
 static const Loop code16[] = {LOOP(top16), LOOP(units16), LOOP(calls16)};
 /* clang-format on */
-
-static BareCpu *translated(CodeSize size)
-{
-    char *set = getenv("TEST_TRANSLATE");
-    BareCpu *b;
-
-    setenv("TEST_TRANSLATE", "1", 0);
-    b = bare_new(size);
-    if (!set) {
-        unsetenv("TEST_TRANSLATE");
-    }
-    return b;
-}
 
 static int64_t cpu_time(void)
 {
@@ -158,7 +144,7 @@ static void move_data(BareCpu *b)
 
 static BareCpu *loaded(CodeSize size, const Loop *loop, bool window)
 {
-    BareCpu *b = translated(size);
+    BareCpu *b = bare_new_as(size, true);
 
     b->c->s.gpr[R_SI] = BARE_DATA;
     b->c->s.efer |= EFER_SCE;

@@ -7,7 +7,6 @@
 #include "tests/lib/barecpu.h"
 #include "tests/lib/test.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -107,24 +106,11 @@ static uint64_t *table(const BareCpu *b)
     return (uint64_t *)(b->ram + TABLE);
 }
 
-static void switch_translator(bool on)
-{
-    if (on) {
-        setenv("TEST_TRANSLATE", "1", 1);
-    } else {
-        unsetenv("TEST_TRANSLATE");
-    }
-}
-
 static BareCpu *loaded(CodeSize size, const uint8_t *code, const uint8_t *end, bool translated)
 {
-    bool set = getenv("TEST_TRANSLATE");
-    BareCpu *b;
+    BareCpu *b = bare_new_as(size, translated);
 
-    switch_translator(translated);
-    b = bare_new(size);
-    b->c->translate_after = 8; /* what lies on both sides of a branch is known by then */
-    switch_translator(set);
+    b->c->translate_after = 8;           /* what lies on both sides of a branch is known by then */
     for (uint64_t n = 0; n < 512; n++) { /* of no use where there is no paging */
         table(b)[n] = n << 12 | 0x67;
     }

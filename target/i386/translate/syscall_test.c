@@ -7,8 +7,6 @@
 #include "tests/lib/barecpu.h"
 #include "tests/lib/test.h"
 
-#include <stdlib.h>
-
 enum { USER = 0x40, KERNEL = 0x80 };
 
 /* rbx rounds; r12 is given to SYSRET as the flags, with CF, IF, DF and the rest as they come. */
@@ -20,20 +18,8 @@ GUEST(rounds,
 
 static BareCpu *made(bool translate)
 {
-    char *set = getenv("TEST_TRANSLATE");
-    BareCpu *b;
+    BareCpu *b = bare_new_as(CODE_64, translate);
 
-    if (translate) {
-        setenv("TEST_TRANSLATE", "1", 0);
-    } else {
-        unsetenv("TEST_TRANSLATE");
-    }
-    b = bare_new(CODE_64);
-    if (set) {
-        setenv("TEST_TRANSLATE", "1", 1);
-    } else {
-        unsetenv("TEST_TRANSLATE");
-    }
     bare_load(b, rounds, rounds_end);
     b->c->s.efer |= EFER_SCE;
     b->c->s.star = 0x0013000800000000;

@@ -7,8 +7,6 @@
 #include "tests/lib/barecpu.h"
 #include "tests/lib/test.h"
 
-#include <stdlib.h>
-
 /* clang-format off */
 GUEST(enables, ".code64\n cli\n sti\n inc %eax\n pushf\n pop %rdx\n cli\n inc %eax\n hlt");
 GUEST(pushes, ".code64\n xor %ebx, %ebx\n std\n stc\n pushf\n pop %rax\n cld\n clc\n pushf\n pop %r9\n adc %ebx, %ebx\n hlt");
@@ -21,14 +19,8 @@ GUEST(absent, ".code64\n stc\n mov $7, %ebx\n add %ebx, 0x40000123\n hlt");
 
 static BareCpu *translated(const uint8_t *code, const uint8_t *end)
 {
-    bool set = getenv("TEST_TRANSLATE");
-    BareCpu *b;
+    BareCpu *b = bare_new_as(CODE_64, true);
 
-    setenv("TEST_TRANSLATE", "1", 0);
-    b = bare_new(CODE_64);
-    if (!set) {
-        unsetenv("TEST_TRANSLATE");
-    }
     bare_load(b, code, end);
     return b;
 }

@@ -466,10 +466,14 @@ void emit_jump_far(Unit *u, int32_t at);                 /* all of it, to a page
 void emit_branch_far(Unit *u, int32_t at, int32_t from); /* the same by the branch at `from` */
 void emit_target(Unit *u, int32_t at, unsigned to);      /* rip of a page offset */
 
-/* unit.c */
+/* gather.c */
 void unit_gather(Unit *u, const Block *b, NextPage *next);
 bool unit_ahead(Cpu *c, const Block *b);   /* in front of that */
 bool next_page_is(Cpu *c, NextPage *next); /* asks, if that has not been done */
+/* Does an instruction from `first` on lead to the top of the unit? */
+bool leads_back(const Unit *u, unsigned first);
+
+/* unit.c */
 void unit_emit(Unit *u);
 bool unit_emit_next(Unit *u); /* the instruction in work; false: the unit ends behind it */
 Cold *cold_add(Unit *u, ColdKind kind, Hole hole, int32_t at);

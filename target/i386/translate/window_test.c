@@ -9,7 +9,6 @@
 #include "tests/lib/test.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Linear addresses of the same small pages, from physical 0 on. */
@@ -110,12 +109,8 @@ typedef struct Pair {
 /* At CPL 3. Where the host has no room for the window, both go without. */
 static BareCpu *cpu_new(bool translated)
 {
-    bool set = getenv("TEST_TRANSLATE");
-    BareCpu *b;
+    BareCpu *b = bare_new_as(CODE_64, translated);
 
-    (translated ? setenv("TEST_TRANSLATE", "1", 1) : unsetenv("TEST_TRANSLATE"));
-    b = bare_new(CODE_64);
-    (set ? setenv("TEST_TRANSLATE", "1", 1) : unsetenv("TEST_TRANSLATE"));
     map(b, HEAP, 0);
     map(b, STACK, 1);
     map(b, OTHER, 2);
