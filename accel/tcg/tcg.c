@@ -22,7 +22,7 @@
 #include "util/map.h"
 #include "util/trace.h"
 
-enum { MB = 1 << 20, CODE_MB = 64, CODE_MB_MOST = 1024, AREAS_LEAST = 4096, WINDOW_CPUS = 12 };
+enum { MB = 1 << 20, CODE_MB = 256, CODE_MB_MOST = 1024, AREAS_LEAST = 4096, WINDOW_CPUS = 12 };
 
 /* Decoded blocks: what one vCPU has to itself, several share out. */
 enum { ARENA_ALONE = 8 * MB, ARENA_EACH = 2 * MB, TRANSLATE_AFTER = 8 };

@@ -29,7 +29,7 @@ TEST("tcg: tb-size counts megabytes unless it has a unit; 0 leaves it to the eng
         check(cache_bytes("16"), 16 << 20);
         check(cache_bytes("8M"), 8 << 20);
         check(cache_bytes("1024K"), 1 << 20);
-        check(cache_bytes("0"), 64 << 20);
+        check(cache_bytes("0"), 256 << 20);
     }
 }
 

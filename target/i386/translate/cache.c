@@ -37,7 +37,7 @@ void trans_init(CodeCache *cache)
 static bool has_room(const CodeCache *cache)
 {
     return cache->size - cache->used >= UNIT_ROOM &&
-           cache->data_size - cache->data_used >= DATA_ROOM && cache->count < TRANS_COUNT;
+           cache->data_size - cache->data_used >= DATA_ROOM && cache->count < cache->most;
 }
 
 void trans_flush(CodeCache *cache)

@@ -32,6 +32,7 @@ void code_cache_free(CodeCache *cache)
         map_free(cache->write, cache->size);
         map_free(cache->run, cache->size);
         map_free(cache->data, cache->data_size);
+        map_free(cache->by_address, cache->most * sizeof *cache->by_address);
         map_free(cache, sizeof *cache);
     }
 }
@@ -47,8 +48,11 @@ CodeCache *code_cache_new(uint64_t bytes, Error **err)
     if (cache) {
         cache->size = cache->data_size = bytes;
         cache->data = map_zeroed(bytes);
+        cache->most = bytes / CODE_EACH;
+        cache->by_address = map_zeroed(cache->most * sizeof *cache->by_address);
     }
-    if (!cache || !cache->data || !map_twice("code", bytes, &cache->write, &cache->run)) {
+    if (!cache || !cache->data || !cache->by_address ||
+        !map_twice("code", bytes, &cache->write, &cache->run)) {
         error_errno(err, errno, "cannot map %llu MB of code cache",
                     (unsigned long long)bytes >> 20);
         code_cache_free(cache);

@@ -70,13 +70,16 @@ typedef struct Trans {
 enum { TRANS_LINE = 64 };
 _Static_assert(offsetof(Trans, entry) == TRANS_LINE, "a look-up reads one line");
 
-enum { TRANS_BUCKETS = 1 << 16, TRANS_COUNT = 1 << 17, UNIT_MAX = 96, FAULTS_MAX = UNIT_MAX * 3 };
+enum { TRANS_BUCKETS = 1 << 17, UNIT_MAX = 96, FAULTS_MAX = UNIT_MAX * 3 };
 
 typedef struct TransFigures {
     _Atomic uint64_t units, insns, host_bytes, flushes;
 } TransFigures;
 
 enum { CODE_CHUNK = 2 << 20, CODE_PART = 16384, CODE_PARTS = (1 << 30) / CODE_PART };
+
+/* Units have 300 bytes and more; those of one instruction are rare. */
+enum { CODE_EACH = 256 };
 
 /* One for a machine, shared by its vCPUs. All memory is the engine's. */
 typedef struct CodeCache {
@@ -87,12 +90,13 @@ typedef struct CodeCache {
     _Atomic uint32_t gathered; /* so many CODE_CHUNKs are full and lie on huge pages */
     uint8_t *data;             /* Trans records */
     uint32_t data_size, data_used;
+    struct Trans **by_address; /* ascending */
+    uint32_t most;             /* so many units, at most */
     _Atomic uint32_t lock;
     _Atomic uint64_t generation; /* raised, with the world stopped, when all was thrown away */
     struct Trans *_Atomic bucket[TRANS_BUCKETS];
-    struct Trans *by_address[TRANS_COUNT]; /* ascending */
-    uint32_t first[CODE_PARTS];            /* ... of those that end in a part or behind it */
-    uint32_t guesses;                      /* so many were translated */
+    uint32_t first[CODE_PARTS]; /* of by_address, those that end in a part or behind it */
+    uint32_t guesses;           /* so many were translated */
     _Atomic uint32_t count;
     TransFigures figures;
 
@@ -107,8 +111,8 @@ typedef struct CodeCache {
 
 _Static_assert(sizeof(CodeCache) < 2 << 20, "it takes one huge page");
 
-/* Write the shared routines. The rest is 0 but for the memory: write, run, data and their sizes, 1
- * MB to 1 GB each. */
+/* Write the shared routines. The rest is 0 but for the memory: write, run, data, by_address and
+ * their sizes, 1 MB to 1 GB each. */
 void trans_init(CodeCache *cache);
 
 /* The code for a block, made if need be. NULL: there is none now: its first instruction is not one
