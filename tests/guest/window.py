@@ -4,8 +4,10 @@
 
 window_work.c, which knows what each page must hold, runs with all user code in the window (x-window=always) and what is mapped
 compared with the guest's page tables (x-window-check), then as a vCPU earns the window, soon (x-window=early), and with several CPUs.
+Busybox's programs do the same in a 32-bit kernel whose page tables have two levels.
 """
 import gzip
+import hashlib
 import os
 import re
 import shutil
@@ -40,6 +42,19 @@ def initramfs(folder, base):
     return path
 
 
+def figures_of(guest, cpus):
+    """Ends the guest; how many pages were mapped in the windows, of which each CPU had one."""
+    guest.send('\x01c')
+    guest.expect('(qemu) ')
+    figures = guest.run('info jit', '(qemu) ')
+    guest.send('quit\n')
+    guest.end(120)
+    window = [tuple(map(int, f)) for f in re.findall(r'given (\d+) times.*mapped (\d+)\n', figures)]
+    if len(window) != cpus or not all(given for given, _ in window):
+        raise GuestError(f'the window was not used:\n{figures}')
+    return sum(pages for _, pages in window)
+
+
 def run(binary, kernel, ramdisk, case, seed, limit):
     """One boot; how many faults and calls of new code there were, and what the window did."""
     cpus, options, operations = case
@@ -50,15 +65,33 @@ def run(binary, kernel, ramdisk, case, seed, limit):
         done = [tuple(map(int, f)) for f in re.findall(r': (\d+) faults, \d+ forks, (\d+) calls of new code, (\d+) wrong', text)]
         if len(done) != cpus or any(wrong for _, _, wrong in done):
             raise GuestError(text)
-        guest.send('\x01c')
-        guest.expect('(qemu) ')
-        figures = guest.run('info jit', '(qemu) ')
-        guest.send('quit\n')
-        guest.end(120)
-    window = [tuple(map(int, f)) for f in re.findall(r'given (\d+) times.*mapped (\d+)\n', figures)]
-    if len(window) != cpus or not all(given for given, _ in window):
-        raise GuestError(f'the window was not used:\n{figures}')
-    return sum(faults for faults, _, _ in done), sum(calls for _, calls, _ in done), sum(pages for _, pages in window)
+        pages = figures_of(guest, cpus)
+    return sum(faults for faults, _, _ in done), sum(calls for _, calls, _ in done), pages
+
+
+def lines_of(first, last):
+    """What seq prints."""
+    return [b'%d\n' % n for n in range(first, last + 1)]
+
+
+def two_levels(binary, options, limit):
+    """Programs whose results are known, in the kernel without PAE; how many pages were mapped."""
+    files = subprocess.run([os.path.join(TOP, 'scripts/guest-files'), 'i386-nopae'], stdout=subprocess.PIPE, text=True, check=False)
+    if files.returncode:
+        return None
+    kernel, ramdisk = files.stdout.split()
+    work = {'seq 1 5000 | md5sum': hashlib.md5(b''.join(lines_of(1, 5000))).hexdigest() + '  -',
+            'seq 1 2000 | sort -r | gzip | gunzip | md5sum': hashlib.md5(b''.join(sorted(lines_of(1, 2000), reverse=True))).hexdigest() + '  -',
+            "awk 'BEGIN { for (i = 0; i < 400000; i++) s += i * i % 7; print s }'": str(sum(n * n % 7 for n in range(400000))),
+            'for i in 1 2 3 4 5 6; do (true; echo $i | tr 1-6 a-f); done | tr -d "\\n"': 'abcdef'}
+    with Guest(binary, ['-accel', 'tcg,' + options, '-m', '256', '-nographic', '-kernel', kernel, '-initrd', ramdisk,
+                        '-append', 'console=ttyS0 quiet'], limit) as guest:
+        guest.expect(SHELL)
+        for command, wanted in work.items():
+            got = guest.run(command)
+            if got != wanted:
+                raise GuestError(f'{command}: {got!r}, not {wanted!r}')
+        return figures_of(guest, 1)
 
 
 def main():
@@ -80,6 +113,14 @@ def main():
             except (GuestError, subprocess.CalledProcessError) as why:
                 failed = 1
                 print(f'FAIL {name}: {why}', flush=True)
+    for options in (ALWAYS, 'x-window=early'):
+        name = f'window: page tables of two levels, {options}'
+        try:
+            pages = two_levels(binary, options, 7200 if long else 300)
+            print(f'ok   {name}: {pages} pages mapped' if pages else 'skip window: no i386-nopae guest files', flush=True)
+        except GuestError as why:
+            failed = 1
+            print(f'FAIL {name}: {why}', flush=True)
     return failed
 
 

@@ -234,6 +234,28 @@ bool bare_window(BareCpu *b)
     return window_reserve(b->c, &b->areas, 1000);
 }
 
+void bare_paging32(BareCpu *b)
+{
+    X86State *s = &b->c->s;
+    uint32_t *directory = (uint32_t *)(b->ram + BARE_TABLES + 0x1000);
+    uint32_t *table = (uint32_t *)(b->ram + BARE_TABLE32);
+
+    for (unsigned n = 0; n < SEG_LDTR; n++) {
+        s->seg[n].attr = (s->seg[n].attr & ~ATTR_L) | ATTR_DB | ATTR_G;
+        s->seg[n].limit = 0xffffffff;
+    }
+    memset(directory, 0, GUEST_PAGE);
+    for (uint32_t n = 0; n < 1024; n++) {
+        table[n] = n << 12 | 0x67;
+    }
+    directory[0] = BARE_TABLE32 | 7;
+    directory[1] = 0xe7;
+    s->efer = 0;
+    s->cr4 = (s->cr4 & ~CR4_PAE) | CR4_PSE;
+    s->cr3 = BARE_TABLES + 0x1000;
+    rt_state_loaded(b->c);
+}
+
 void bare_load(BareCpu *b, const uint8_t *code, const uint8_t *end)
 {
     X86Segment *cs = &b->c->s.seg[SEG_CS];

@@ -13,6 +13,7 @@
 enum {
     BARE_RAM = 4 << 20,
     BARE_TABLES = 0x8000, /* GDT and page tables lie here, to 0xc000 */
+    BARE_TABLE32 = BARE_TABLES + 0x2000,
     BARE_CODE = 0x10000,  /* bare_load() puts code here              */
     BARE_STACK = 0x20000, /* rSP starts here                         */
     BARE_DATA = 0x30000,  /* 0x3000 with DS at 0 in real mode: use BARE_DATA16 */
@@ -50,6 +51,11 @@ void bare_free(BareCpu *b);
 /* 64-bit code goes on at CPL 3, where OUT is allowed, and may get the direct window. false: the
  * host has no address space for it. */
 bool bare_window(BareCpu *b);
+
+/* What was made for 64-bit code runs 32-bit code in the flat model, with tables of two levels: the
+ * first 4 MB are the RAM in pages of 4 KB, by the table at BARE_TABLE32, the second 4 MB are the
+ * same RAM as one page. */
+void bare_paging32(BareCpu *b);
 
 /* Copy code to BARE_CODE and let rip be there. */
 void bare_load(BareCpu *b, const uint8_t *code, const uint8_t *end);

@@ -221,14 +221,16 @@ static unsigned adopt(Cpu *c)
 /* ---- samples ---- */
 
 /* Processes come and go, and a new one may have its top table where one that is gone had it; but
- * hardly the next level for its stack, too. */
+ * hardly the next one for its stack, too, be it a table or a page of 4 MB. Only addresses count:
+ * what else is in CR3 and in an entry changes while the address space stays the same. */
 static uint64_t address_space(Cpu *c)
 {
-    bool wide = c->s.efer & EFER_LMA;
-    unsigned shift = !wide ? 30 : c->s.cr4 & CR4_LA57 ? 48 : 39;
-    uint64_t top = c->s.cr3 & (wide ? TABLE : TABLE | PAE_TABLE), at = c->s.gpr[R_SP] >> shift;
-    const uint8_t *entry = phys_host(c, top + (at & (wide ? 511 : 3)) * sizeof(uint64_t));
-    uint64_t next = entry ? *(const uint64_t *)entry & TABLE : 0;
+    bool wide = c->s.efer & EFER_LMA, narrow = !(c->s.cr4 & CR4_PAE);
+    unsigned shift = narrow ? 22 : !wide ? 30 : c->s.cr4 & CR4_LA57 ? 48 : 39;
+    unsigned bytes = narrow ? 4 : 8, last = narrow ? 1023 : wide ? 511 : 3;
+    uint64_t top = c->s.cr3 & (wide || narrow ? TABLE : TABLE | PAE_TABLE);
+    const uint8_t *entry = phys_host(c, top + (c->s.gpr[R_SP] >> shift & last) * bytes);
+    uint64_t next = entry ? host_load(entry, bytes) & TABLE : 0;
 
     return top ^ next << 12 ^ next >> 40;
 }

@@ -491,3 +491,95 @@ TEST("window: however often it was lost for its faults, two seconds of user code
         bare_free(b);
     }
 }
+
+/* ---- tables of two levels ---- */
+
+enum { LARGE = 4 << 20 };
+
+static uint32_t *table32(BareCpu *b)
+{
+    return (uint32_t *)(b->ram + BARE_TABLE32);
+}
+
+static uint32_t *directory32(BareCpu *b)
+{
+    return (uint32_t *)(b->ram + BARE_TABLES + 0x1000);
+}
+
+static BareCpu *narrow_new(void)
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        bare_paging32(b);
+        check(b->c->mode & MODE_WINDOW, MODE_WINDOW);
+    }
+    return b;
+}
+
+TEST("window: over tables of two levels pages of 4 KB are mapped and unmapped one by one")
+{
+    BareCpu *b = narrow_new();
+
+    if (b) {
+        table32(b)[0x40] = (TARGETS + 5 * GUEST_PAGE) | PTE_CLEAN;
+        table32(b)[0x41] = (TARGETS + 6 * GUEST_PAGE) | PTE_READ;
+        table32(b)[0x42] = 0;
+        check(fault(b, 0x40000, false) && fault(b, 0x41000, false), true);
+        check(*at(b, 0x40000) == 5 && *at(b, 0x41fff) == 6, true);
+        check(mapped(b, 0x40000) == 1 && mapped(b, 0x41000) == 1, true);
+        check(fault(b, 0x40000, true), true);
+        check(table32(b)[0x40] & 0xfff, PTE_OK);
+        check(mapped(b, 0x40000), 2);
+        check(fault(b, 0x42000, false), false);
+        tlb_flush_page(b->c, 0x41000);
+        check(mapped(b, 0x41000) == 0 && mapped(b, 0x40000) == 2, true);
+        bare_free(b);
+    }
+}
+
+TEST("window: INVLPG in a page of 4 MB unmaps the pieces in both its halves")
+{
+    BareCpu *b = narrow_new();
+
+    if (b) {
+        check(fault(b, LARGE + TARGETS, true) && fault(b, LARGE + 0x1000, false), true);
+        check(fault(b, 0x40000, false), true);
+        at(b, LARGE + TARGETS)[1] = 77;
+        check(b->ram[TARGETS + 1], 77);
+        tlb_flush_page(b->c, LARGE + 0x5000);
+        check(mapped(b, LARGE + TARGETS) == 0 && mapped(b, LARGE + 0x1000) == 0, true);
+        check(mapped(b, 0x40000), 2);
+        bare_free(b);
+    }
+}
+
+/* Accessed bits come and go in entries of an address space that stays the same. */
+TEST("window: over tables of two levels user code gets it, whatever its entries' other bits do")
+{
+    BareCpu *b = narrow_new();
+    uint64_t cr3 = b ? b->c->s.cr3 : 0;
+
+    if (b) {
+        b->c->window.always = false;
+        mem_read(b->c, LARGE, 1);
+        b->c->s.gpr[R_SP] = 0x802000; /* the third entry */
+        for (uint32_t n = 0; n < 8; n++) {
+            directory32(b)[2 + n] = (0x50000 + n * GUEST_PAGE) | 7;
+        }
+        for (uint32_t n = 0; n < 8; n++) {
+            directory32(b)[n] ^= 0x20;
+            directory32(b)[2] = (directory32(b)[2] & 0xfffff000) | 7 | n << 9 | (n & 3) << 5;
+            b->c->s.cr3 = cr3 | (n & 3) << 3;
+            tlb_cr3_loaded(b->c, false);
+            window_passed(b->c, 10000);
+        }
+        check(b->c->window.recent[0].spent, 80000);
+        directory32(b)[2] ^= 0x8000; /* a new process where another was */
+        tlb_cr3_loaded(b->c, false);
+        window_passed(b->c, 10000);
+        check(b->c->window.recent[0].spent, 10000);
+        check(waits(b, 10000), 490000);
+        bare_free(b);
+    }
+}

@@ -367,3 +367,24 @@ TEST("window: 32-bit code: addresses wrap at 4 GB, and stacks end there")
     }
     pair_free(p);
 }
+
+/* Its pages are of 4 KB, or pieces of one of 4 MB. */
+TEST("window: 32-bit code, tables of two levels: loops, calls, into what is not there")
+{
+    Pair p = {{flat_new(false), flat_new(true)}};
+    uint64_t large = 4 << 20;
+
+    for (unsigned n = 0; n < 2; n++) {
+        bare_paging32(p.cpu[n]);
+        ((uint32_t *)(p.cpu[n]->ram + BARE_TABLE32))[MISSING / GUEST_PAGE] = 0;
+    }
+    for (unsigned n = 0; n < 4; n++) {
+        RUN(flat, .from = FROM + n, .to = TO + 3 * n, .rounds = 300);
+        RUN(flat, .from = large + FROM + n, .to = large + TO + 3 * n, .rounds = 300);
+        RUN(flat, .from = large + FROM, .to = TO + n, .rounds = 300);
+        RUN(flat, .from = large + FROM, .to = MISSING - 0x400 - n, .rounds = 300);
+        RUN(wraps, .to = large + TO + n, .other = 0x81000000, .rounds = 200);
+    }
+    check(p.cpu[1]->c->window.store ? p.cpu[1]->c->window.count > 0 : true, true);
+    pair_free(p);
+}
