@@ -476,30 +476,51 @@ static void copy(void *to, const void *from, unsigned size)
     __builtin_memcpy(to, from, size);
 }
 
-/* A block in pieces, once all of it is known to be allowed. */
-static void block_in_pieces(Cpu *c, uint64_t linear, uint8_t *at, unsigned size, AccessKind kind)
+static void piece_by_piece(Cpu *c, uint64_t phys, uint8_t *at, unsigned left, AccessKind kind)
+{
+    for (unsigned n; left; at += n, phys += n, left -= n) {
+        uint64_t value = 0;
+
+        n = piece(phys, left);
+        if (kind & ACCESS_WRITE) {
+            copy(&value, at, n);
+            phys_store(c, phys, value, n);
+        } else {
+            value = phys_load(c, phys, n);
+            copy(at, &value, n);
+        }
+    }
+}
+
+static void block_in_page(Cpu *c, uint64_t phys, uint8_t *at, unsigned size, AccessKind kind)
+{
+    PhysPage *p = phys_page(c, phys);
+    uint8_t *host = p->host ? p->host + phys % GUEST_PAGE : NULL;
+
+    if (!host || (p->readonly && kind & ACCESS_WRITE)) {
+        piece_by_piece(c, phys, at, size, kind);
+    } else if (kind & ACCESS_WRITE) {
+        copy(host, at, size);
+        phys_written(c, phys, size);
+    } else {
+        copy(at, host, size);
+    }
+}
+
+/* A block of several pages, or where a TLB's tags do not answer, once all of it is known to be
+ * allowed. */
+static void block_by_page(Cpu *c, uint64_t linear, uint8_t *at, unsigned size, AccessKind kind)
 {
     mem_probe(c, linear, size, kind);
     linear = form(c, linear, size, kind);
     accessed(c, linear, size, kind);
     while (size) {
-        unsigned left = bytes_in_page(linear, size);
-        uint64_t phys = mem_refill(c, linear, kind);
+        unsigned n = bytes_in_page(linear, size);
 
-        size -= left;
+        block_in_page(c, mem_refill(c, linear, kind), at, n, kind);
         linear = next_page(c, linear, kind);
-        for (unsigned n; left; at += n, phys += n, left -= n) {
-            uint64_t value = 0;
-
-            n = piece(phys, left);
-            if (kind & ACCESS_WRITE) {
-                copy(&value, at, n);
-                phys_store(c, phys, value, n);
-            } else {
-                value = phys_load(c, phys, n);
-                copy(at, &value, n);
-            }
-        }
+        size -= n;
+        at += n;
     }
 }
 
@@ -510,7 +531,7 @@ void mem_read_block(Cpu *c, uint64_t linear, void *to, unsigned size, AccessKind
     if (host && c->view != VIEW_SLOW) {
         copy(to, host, size);
     } else {
-        block_in_pieces(c, linear, to, size, kind);
+        block_by_page(c, linear, to, size, kind);
     }
 }
 
@@ -521,6 +542,6 @@ void mem_write_block(Cpu *c, uint64_t linear, const void *from, unsigned size, A
     if (host && c->view != VIEW_SLOW) {
         copy(host, from, size);
     } else {
-        block_in_pieces(c, linear, (uint8_t *)from, size, kind | ACCESS_WRITE);
+        block_by_page(c, linear, (uint8_t *)from, size, kind | ACCESS_WRITE);
     }
 }

@@ -171,6 +171,25 @@ TEST("memory: blocks are copied across pages and out of devices")
     bare_free(b);
 }
 
+TEST("memory: a block across pages is told to the code that it overwrites")
+{
+    BareCpu *b = bare_new(CODE_64);
+    CodePage *page = &b->pages[BARE_CODE / GUEST_PAGE];
+    const uint8_t code[] = {0x90, 0x90, 0xf4}, in[64] = {0};
+    uint32_t version;
+
+    bare_load(b, code, code + sizeof(code));
+    bare_run(b);
+    version = page->version;
+    mem_write_block(b->c, BARE_CODE - 64, in, sizeof(in), ACCESS_WRITE);
+    check(page->version, version);
+    mem_write_block(b->c, BARE_CODE - 62, in, sizeof(in), ACCESS_WRITE);
+    check(page->version, version + 1);
+    check(b->ram[BARE_CODE + 1], 0);
+    check(b->ram[BARE_CODE + 2], 0xf4);
+    bare_free(b);
+}
+
 TEST("paging: A and D are set only when the access is made")
 {
     BareCpu *b = bare_new(CODE_64);
