@@ -35,7 +35,7 @@ static const LogName names[] = {
     {LOG_INT,          "int",          "interrupts and exceptions in short form"},
     {LOG_OUT_ASM,      "out_asm",      "host instructions that guest code is translated to"},
     {LOG_OP,           "op",           "accepted; there is no intermediate form: decoded instructions are it (in_asm)"},
-    {LOG_NOCHAIN,      "nochain",      "translated code comes back after every block, so that exec and in_asm miss none"},
+    {LOG_NOCHAIN,      "nochain",      "translated code is not linked: it comes back after every piece (its own loops stay)"},
     {LOG_EXEC,         "exec",         "each block before it is interpreted, as all is then (many lines; no out_asm)"},
     {LOG_CPU_RESET,    "cpu_reset",    "the CPU's state before it is reset"},
     {LOG_UNIMP,        "unimp",        "what the guest uses and this program lacks"},

@@ -310,6 +310,21 @@ static void tcg_vcpu_destroy(Vcpu *cpu)
 
 /* ---- running ---- */
 
+static void flush_code(void *opaque)
+{
+    trans_flush(opaque);
+}
+
+/* -d nochain, which the monitor's `log` may ask for when code is linked already. */
+static void nochain(Vcpu *cpu)
+{
+    Cpu *c = cpu_rt(cpu);
+
+    if (log_on(LOG_NOCHAIN) && !c->unlinked && !c->stir && c->code) {
+        vcpus_exclusive(cpu->dev.machine, flush_code, c->code);
+    }
+}
+
 static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
 {
     Cpu *c = cpu_rt(cpu);
@@ -321,6 +336,7 @@ static void tcg_vcpu_run(Vcpu *cpu, VcpuExit *exit)
         t->new_state = false;
         pv_refresh(cpu);
     }
+    nochain(cpu);
     vcpu_enter(cpu);
     /* The monitor's `log` changes it while vCPUs are parked. */
     c->host = lockstep_host(t->lockstep, host_of_now(tcg), machine_cpu_count(cpu->dev.machine) > 1);

@@ -4,7 +4,7 @@
 
 Each test is a function; its first line is the sentence that is printed. No network, no root.
 """
-import fcntl, os, pty, select, signal, subprocess, sys, tempfile, termios, time
+import fcntl, os, pty, re, select, signal, subprocess, sys, tempfile, termios, time
 
 PROGRAM = os.path.abspath(sys.argv[1])
 BARE = ["-machine", "none", "-accel", "qtest"]
@@ -204,6 +204,69 @@ def test_log():
         assert until(lambda: os.path.exists("%s/log-%d" % (folder, p.pid)))
         p.terminate()
         assert p.wait() == 0
+
+
+def in_pieces(folder):
+    """A boot ROM: a loop of 16-bit code in two pieces, at f000:0 and f000:100."""
+    rom = bytearray(1 << 16)
+    rom[0:4] = b"\x41\xe9\xfc\x00"  # inc cx; jmp 0x100
+    rom[0x100:0x104] = b"\x42\xe9\xfc\xfe"  # inc dx; jmp 0
+    rom[0xfff0:0xfff5] = b"\xea\x00\x00\x00\xf0"
+    with open(folder + "/rom", "wb") as file:
+        file.write(rom)
+    return ["-accel", "tcg", "-m", "8", "-nographic", "-serial", "null", "-monitor", "stdio", "-bios", folder + "/rom"]
+
+
+def entered(t):
+    """How often the loop in C has gone to translated code; None: nothing is translated here."""
+    begin = len(t.text)
+    t.keys(b"info jit\r")
+
+    def answer():
+        t.shows("", 0)
+        return re.search("instructions interpreted.*?\r\n(.*)\\(qemu\\) $", t.text[begin:], re.S)
+    assert until(answer), t.text
+    found = re.search("translated code entered ([0-9]+) times", t.text[begin:])
+    return int(found.group(1)) if found else None
+
+
+def stays(t):
+    """Is it left for not much more than to answer?"""
+    return entered(t) + 100 > entered(t)
+
+
+def test_log_of_code():
+    """-d in_asm and out_asm show guest code and what it becomes; op says that there is nothing between"""
+    with tempfile.TemporaryDirectory() as folder:
+        t = Terminal(*in_pieces(folder), "-d", "in_asm,out_asm,op", "-D", folder + "/log")
+        assert t.shows("(qemu) ")
+        skip = entered(t) is None
+
+        def log():
+            with open(folder + "/log") as file:
+                return file.read()
+        assert until(lambda: "0x100:  inc dx\n0x101:  jmp 0x0000" in log()), log()
+        assert skip or until(lambda: "OUT: 0x100, " in log()), log()
+        assert "op: this translator has no intermediate form" in log()
+        t.keys(b"quit\r")
+        assert t.ends() == 0
+
+
+def test_nochain():
+    """code that runs is linked and stays, until `log nochain` has it come back; `log none` lets it stay again"""
+    with tempfile.TemporaryDirectory() as folder:
+        t = Terminal(*in_pieces(folder))
+        assert t.shows("(qemu) ")
+        if entered(t) is None:
+            return "this host's CPU lacks what translating needs"
+        assert until(lambda: entered(t) > 0 and stays(t))
+        before = entered(t)
+        t.keys(b"log nochain\r")
+        assert until(lambda: entered(t) > before + 100000)
+        t.keys(b"log none\r")
+        assert until(lambda: stays(t))
+        t.keys(b"quit\r")
+        assert t.ends() == 0
 
 
 def main():

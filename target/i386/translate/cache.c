@@ -347,7 +347,7 @@ const Trans *trans_find(Cpu *c, Block *b)
     if (!t) {
         t = find_slow(c, b, key, &next);
         if (t && unlikely(c->host->log_made != NULL)) {
-            HOST_DO(c, log_made, c->s.rip, t->far, t->to - t->from);
+            HOST_DO(c, log_made, c->s.rip, c->code->run + t->from, t->to - t->from);
         }
     }
     if (unlikely(c->code->used / CODE_CHUNK > c->code->gathered) && c->host->code_grown) {
