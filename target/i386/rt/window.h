@@ -26,7 +26,7 @@ enum {
     WINDOW_BUCKET_BITS = 15,
     WINDOW_BUCKETS = 1 << WINDOW_BUCKET_BITS,
     WINDOW_PAGES = 1 << 18, /* that a vCPU maps at most: 1 GB                             */
-    WINDOW_RECENT = 8,
+    WINDOW_RECENT = 64,
     WINDOW_SAMPLE = 20000,
 };
 #define WINDOW_CHUNK (1ull << WINDOW_CHUNK_SHIFT)
@@ -111,7 +111,7 @@ typedef struct Window {
     uint32_t tired;       /* how often in a row that was too much                    */
     uint32_t paid;        /* what the promotion cost                                 */
     uint32_t earned;      /* user code has run with it since                         */
-    WindowRecent recent[WINDOW_RECENT]; /* the one used last comes first             */
+    WindowRecent recent[WINDOW_RECENT]; /* the one met last comes first              */
     WindowFigures figures;
 } Window;
 

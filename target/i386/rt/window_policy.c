@@ -9,7 +9,7 @@
  */
 #include "target/i386/rt/window_impl.h"
 
-/* Microseconds, but for the last three. */
+/* Microseconds, but for GAIN, TIRED_MOST and CHECK_EACH. */
 enum {
     NEED_FIRST = 500000, /* of user code before an address space gets it, the first time */
     NEED_LEAST = 4000,
@@ -19,6 +19,7 @@ enum {
     WATCH = 4000,         /* ... at what it took of so much                     */
     GAIN = 12,            /* the window saves a part of user code's time in so many */
     TIRED_MOST = 3,       /* looks in a row that find more taken than that          */
+    NEW = 50000,          /* who has run less may be forgotten first                */
     CHECK_EACH = 16,      /* ways into user code, in a test mode                    */
 };
 #define TABLE     0xffffffffff000ull /* the address of a page of tables, in CR3 and entries */
@@ -235,18 +236,40 @@ static uint64_t address_space(Cpu *c)
     return top ^ next << 12 ^ next >> 40;
 }
 
-/* That address space's, at the front: a new one instead of the one not met for longest. */
+static uint32_t first_need(const Window *w)
+{
+    return w->early ? NEED_LEAST : NEED_FIRST;
+}
+
+/* The one not met for longest that nothing is known of: a shell starts hundreds of programs, which
+ * must not push out what is known of the one that waits for them. If there is none, the one not met
+ * for longest. */
+static unsigned least_known(const Window *w)
+{
+    for (unsigned n = WINDOW_RECENT; n-- > 0;) {
+        const WindowRecent *r = &w->recent[n];
+
+        if (!r->need || (r->need == first_need(w) && r->spent < NEW)) {
+            return n;
+        }
+    }
+    return WINDOW_RECENT - 1;
+}
+
+/* That address space's, at the front; a new one instead of another. */
 static WindowRecent *recent(Cpu *c)
 {
     Window *w = &c->window;
-    WindowRecent found = {address_space(c), 0, w->early ? NEED_LEAST : NEED_FIRST};
+    WindowRecent found = {address_space(c), 0, first_need(w)};
     unsigned n = 0;
 
-    while (n < WINDOW_RECENT - 1 && w->recent[n].table != found.table) {
+    while (n < WINDOW_RECENT && !(w->recent[n].need && w->recent[n].table == found.table)) {
         n++;
     }
-    if (w->recent[n].table == found.table && w->recent[n].need) {
+    if (n < WINDOW_RECENT) {
         found = w->recent[n];
+    } else {
+        n = least_known(w);
     }
     for (; n > 0; n--) {
         w->recent[n] = w->recent[n - 1];

@@ -455,6 +455,28 @@ TEST("window: address spaces are told apart by their tables, and by those of the
     }
 }
 
+TEST("window: hundreds of short programs do not push out what is known of who waits for them")
+{
+    BareCpu *b = policy_new();
+    uint64_t *top = (uint64_t *)(b ? b->ram + (b->c->s.cr3 & -4096u) : NULL);
+    uint64_t first = top ? top[0] : 0;
+
+    if (b) {
+        earns(b, 60000);
+        for (uint64_t n = 0; n < 4 * WINDOW_RECENT; n++) {
+            top[0] = (n * GUEST_PAGE + 0x1000000) | 7;
+            tlb_cr3_loaded(b->c, false);
+            earns(b, 40000);
+            check(b->c->window.recent[0].spent, 40000);
+        }
+        top[0] = first;
+        tlb_cr3_loaded(b->c, false);
+        earns(b, 10000);
+        check(b->c->window.recent[0].spent, 70000);
+        bare_free(b);
+    }
+}
+
 TEST("window: who faults too often loses it")
 {
     BareCpu *b = window_new();
