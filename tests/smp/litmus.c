@@ -9,8 +9,9 @@
  * other, then meet, and the first CPU looks at the results. Prints `PASS name` or `FAIL name: how
  * often`, with how often the allowed surprise of store buffering was seen and unlocked increments
  * were lost, and DONE; port 0xe9, the end by port 0xf4. Options of the build: -DROUNDS=n;
- * -DONLY=function: that test alone; -DCPUS=4: only what takes four CPUs. Not here: weakly ordered
- * (write-combining, non-temporal) accesses.
+ * -DONLY=function: that test alone; -DCPUS=4: only what takes four CPUs; -DUSER: at level 3 with
+ * paging (start.S), also as 64-bit code (-m64); -DSTAY: does not end, but waits for somebody to end
+ * it. Not here: weakly ordered (write-combining, non-temporal) accesses.
  */
 #ifndef ROUNDS
 #define ROUNDS 8
@@ -28,11 +29,19 @@ enum {
     PORT_END = 0xf4,
     CELLS = 256,
     LAPIC = 0xfee00000u,
-    PAGES_AT = 16 << 20, /* code pages, fresh in every round */
     PAGE = 4096,
     PAGES_ROUND = 64,
-    SPLIT_AT = 8 << 20,
 };
+/* 64-bit code has its data in several parts of the address space (start.S). */
+#ifdef __x86_64__
+#define HIGH 0x555500000000u
+#define SP   "%%rsp"
+#else
+#define HIGH 0
+#define SP   "%%esp"
+#endif
+#define PAGES_AT (HIGH + (16u << 20)) /* code pages, fresh in every round */
+#define SPLIT_AT (HIGH + (8u << 20))
 
 typedef struct Cell {
     volatile uint32_t x, pad1[15], y, pad2[15], got[2][2];
@@ -132,7 +141,7 @@ static void dither(uint32_t *random)
     }
 BUFFERING(store_buffering, __asm__ volatile(""))
 BUFFERING(store_buffering_mfence, __asm__ volatile("mfence" ::: "memory"))
-BUFFERING(store_buffering_locked, __asm__ volatile("lock orl $0, (%%esp)" ::: "memory", "cc"))
+BUFFERING(store_buffering_locked, __asm__ volatile("lock orl $0, (" SP ")" ::: "memory", "cc"))
 
 static void store_buffering_xchg(unsigned cpu, Cell *c)
 {
@@ -194,7 +203,7 @@ static void message_string(unsigned cpu, Cell *c)
 
     if (cpu == 0) {
         volatile uint32_t *to = &c->x;
-        uint32_t count = 1;
+        size_t count = 1;
 
         __asm__ volatile("rep stosl" : "+D"(to), "+c"(count) : "a"(1) : "memory");
         __asm__ volatile("movd %1, %%xmm0\n movd %%xmm0, %0" : "=m"(c->y) : "r"(1));
@@ -351,14 +360,14 @@ LOCKED(locked_cmpxchg_page,
 MIXED(mixed_line, SPLIT_AT + 62)
 MIXED(mixed_page, SPLIT_AT + PAGE - 2)
 
-static uint32_t lost_of(uint32_t place, uint32_t wanted)
+static uint32_t lost_of(uintptr_t place, uint32_t wanted)
 {
     return *(volatile uint32_t *)place != wanted;
 }
 
 static uint32_t lost_cell(void)
 {
-    return lost_of((uint32_t)&cells[0].x, 2 * CELLS);
+    return lost_of((uintptr_t)&cells[0].x, 2 * CELLS);
 }
 
 static uint32_t lost_line(void)
@@ -747,5 +756,8 @@ void bsp_main(void)
     print("\nunlocked increments lost: ");
     print_number(plain_lost);
     print("\nDONE\n");
+#ifdef STAY
+    return;
+#endif
     __asm__ volatile("outb %0, %w1" : : "a"((uint8_t)0), "Nd"(PORT_END));
 }
