@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What an idle guest costs: Debian's kernel at its shell's prompt, CPU time and wake-ups of the emulator.
 
-    bench/idle.py [BINARY [OPTION...]]
+    bench/idle.py [--rhea 'BINARY [OPTION...]']
 
 Prints per cents of a host CPU and wake-ups a second over 20 seconds, with one and two guest CPUs.
 """
+import argparse
 import os
 import subprocess
 import sys
@@ -29,7 +30,10 @@ def figures(pid):
 
 def main():
     """Boots, waits, prints."""
-    command = sys.argv[1:] or [os.path.join(TOP, 'build-release/rhea-system-x86_64'), '-accel', 'tcg']
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--rhea', default=os.path.join(TOP, 'build-release/rhea-system-x86_64') + ' -accel tcg',
+                        help='binary and options')
+    command = parser.parse_args().rhea.split()
     kernel, initramfs = subprocess.run([os.path.join(TOP, 'scripts/guest-files'), 'amd64'], check=True, text=True,
                                        stdout=subprocess.PIPE).stdout.split()
     for cpus in ('1', '2'):
