@@ -11,6 +11,7 @@
  */
 #pragma once
 #include "target/i386/rt/cpu.h"
+#include "target/i386/rt/went.h"
 
 enum {
     BLOCK_MAX = 64,
@@ -68,6 +69,7 @@ typedef struct BlockCache {
     Jump jump[JUMP_SIZE];
     Block *bucket[BLOCK_BUCKETS];
     uint16_t warm[WARM_SIZE]; /* what outlives blocks: how often they were decoded (block.c) */
+    Went went[WENT_SIZE];     /* ... and where branches at their ends went */
     /* The block that is never kept: code in devices. It also stands where no block is. */
     uint8_t loose[sizeof(Block) + sizeof(Insn)] __attribute__((aligned(64)));
 } BlockCache;

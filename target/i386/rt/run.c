@@ -230,6 +230,18 @@ static inline void block_run(Cpu *c, const Block *b)
     c->retired += i - b->insn;
 }
 
+/* For the translator: the block that began at `from` was run. */
+static inline void note_branch(Cpu *c, const Block *b, uint64_t from)
+{
+    const Insn *i = &b->insn[b->count - 1];
+
+    if (went_kind(i) && b->code && !b->code2 && !c->block_break) {
+        unsigned before = b->bytes - i->len;
+
+        went_note(c, b->phys + before, from + before, c->s.rip);
+    }
+}
+
 /* What is to be done with the code that is found next. */
 typedef enum { THEN_NOTHING, THEN_LINK, THEN_REMEMBER } Then;
 
@@ -392,8 +404,11 @@ static RtExit loop_translated(Cpu *c)
             continue;
         }
         if (!t) {
+            uint64_t from = c->s.rip;
+
             then = THEN_NOTHING;
             block_run(c, b);
+            note_branch(c, b, from);
             continue;
         }
         if (unlikely(c->unlinked)) {

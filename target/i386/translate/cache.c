@@ -221,6 +221,7 @@ static void unit_begin(Unit *u, Cpu *c, const Block *b, TransKey key, NextPage *
     u->cache = c->code;
     u->mode = key.mode;
     u->view = c->view;
+    u->page = b->page;
     u->recipe = -1;
     u->x87 = (X87Last){-1, -1};
     u->code64 = c->code_size == CODE_64;

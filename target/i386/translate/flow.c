@@ -182,6 +182,12 @@ static void link(Unit *u, Hole hole, int32_t at)
     cold_add(u, COLD_LINK, hole, at)->backwards = at <= unit_now(u)->at;
 }
 
+void emit_link(Unit *u, int32_t at)
+{
+    place_branch(u, 1);
+    link(u, jmp32(&u->e), at);
+}
+
 void emit_go(Unit *u, int32_t at)
 {
     if (!in_page(u, at)) {
@@ -190,12 +196,10 @@ void emit_go(Unit *u, int32_t at)
     }
     if (to_entry(u, at)) {
         window_loop(u);
-    }
-    place_branch(u, 1);
-    if (to_entry(u, at)) {
+        place_branch(u, 1);
         jmp_to(&u->e, own_entry(u));
     } else {
-        link(u, jmp32(&u->e), at);
+        emit_link(u, at);
     }
 }
 
@@ -318,12 +322,13 @@ static void emit_target_operand(Unit *u, const Insn *i)
     flags_settle(u, true);
 }
 
-static void emit_push_return(Unit *u, unsigned size)
+/* access: how many accesses the instruction has in front of that. */
+static void emit_push_return(Unit *u, unsigned access, unsigned size)
 {
     Emit *e = &u->e;
     Place p;
 
-    p = emit_access_stack(u, 0, R_SP, -(int32_t)size, size, true);
+    p = emit_access_stack(u, access, R_SP, -(int32_t)size, size, true);
     flags_settle(u, true);
     emit_target(u, unit_next(u), SCRATCH_C);
     place_begin(u);
@@ -331,6 +336,18 @@ static void emit_push_return(Unit *u, unsigned size)
     place_end(u);
     u->sp -= size;
     sp_settle(u);
+}
+
+static void emit_jump_usual(Unit *u)
+{
+    Usual k = usual_find(u);
+
+    for (unsigned n = 0; n < k.count; n++) {
+        Hole other = usual_other(u, &k, n);
+
+        emit_link(u, k.to[n]);
+        fill8(&u->e, other);
+    }
 }
 
 /* rbp: where the call in work leads. */
@@ -370,6 +387,25 @@ static Place keep_place(Unit *u, Place p)
     return (Place){.base = SCRATCH_B, .index = NO_INDEX};
 }
 
+/* Where rbp is the place that is known: as a call of that. What is found out on this way is not
+ * known to the others. */
+static void emit_call_usual(Unit *u, const Insn *i, const Usual *k, unsigned n, unsigned access)
+{
+    Hole other = usual_other_far(u, k, n);
+    Share share[SHARES];
+    unsigned withins = u->withins;
+
+    __builtin_memcpy(share, u->share, sizeof share);
+    emit_push_return(u, access, i->opsize);
+    emit_link(u, k->to[n]);
+    __builtin_memcpy(u->share, share, sizeof share);
+    u->withins = withins;
+    u->frame_at = NULL;
+    linear_lost(u);
+    addend_lost(u);
+    fill32(&u->e, other, u->e.at);
+}
+
 /* Nothing is pushed before it is known that the interpreter need not run the instruction, and the
  * look-up, whose miss must be near the jump, comes behind the check of the stack. */
 static void emit_call_far(Unit *u, const Insn *i)
@@ -377,12 +413,21 @@ static void emit_call_far(Unit *u, const Insn *i)
     Emit *e = &u->e;
     unsigned size = i->opsize;
     bool memory = i->operand[0].kind == OPERAND_MEM;
+    Usual k = {.count = 0};
     Place p;
     Hole miss;
 
     sp_settle(u);
-    if (memory) {
+    if (i->operand[0].kind != OPERAND_REL) {
+        k = usual_find(u);
+    }
+    if (memory || k.count) {
         emit_target_operand(u, i);
+    }
+    if (k.count) {
+        emit_call_usual(u, i, &k, 0, memory);
+    }
+    if (memory) {
         store_gs(e, CPU_AT(jump_rip), SCRATCH_A);
     }
     p = emit_access_stack(u, memory, R_SP, -(int32_t)size, size, true);
@@ -406,10 +451,27 @@ static void emit_call_near(Unit *u, const Insn *i)
     int32_t at = unit_next(u) + (int32_t)i->imm;
 
     if (i->operand[0].kind == OPERAND_REL && in_page(u, at)) {
-        emit_push_return(u, i->opsize);
+        emit_push_return(u, 0, i->opsize);
         emit_go(u, at);
     } else {
         emit_call_far(u, i);
+    }
+}
+
+/* rSP moves by `by` on the way. */
+static void emit_ret_usual(Unit *u, int32_t by)
+{
+    Usual k = usual_find(u);
+    int16_t sp = u->sp;
+
+    for (unsigned n = 0; n < k.count; n++) {
+        Hole other = usual_other(u, &k, n);
+
+        lea_base(&u->e, GUEST_SP, GUEST_SP, by, u->code64);
+        u->sp = 0;
+        emit_link(u, k.to[n]);
+        u->sp = sp;
+        fill8(&u->e, other);
     }
 }
 
@@ -417,6 +479,7 @@ static void emit_ret(Unit *u, const Insn *i)
 {
     Emit *e = &u->e;
     unsigned size = i->opsize, more = i->operand[0].kind == OPERAND_IMM ? (uint16_t)i->imm : 0;
+    int32_t by = u->sp + size + more;
 
     Place p = emit_access_stack(u, 0, R_SP, 0, size, false);
     Hole miss;
@@ -425,8 +488,10 @@ static void emit_ret(Unit *u, const Insn *i)
     place_begin(u);
     load_pair(e, SCRATCH_A, p.base, p.index, p.disp, size);
     place_end(u);
+    linear_lost(u);
+    emit_ret_usual(u, by);
     miss = emit_jump_lookup(u);
-    lea_base(e, GUEST_SP, GUEST_SP, u->sp + size + more, u->code64);
+    lea_base(e, GUEST_SP, GUEST_SP, by, u->code64);
     emit_jump_hit(u, miss, COLD_INDIRECT, unit_now(u)->at); /* where it has not been changed */
     u->sp = 0;
 }
@@ -483,6 +548,7 @@ bool emit_branch(Unit *u, bool *ends)
             emit_go_branch(u, unit_next(u) + (int32_t)i->imm);
         } else {
             emit_target_operand(u, i);
+            emit_jump_usual(u);
             emit_jump(u, COLD_INDIRECT, unit_now(u)->at);
         }
         return true;

@@ -26,6 +26,8 @@ GUEST(calls, ".code64\n 1: call 2f\n jmp 1b\n 2: inc %rax\n ret");
 GUEST(calls_memory, ".code64\n lea 2f(%rip), %rdx\n mov %rdx, (%rsi)\n 1: call *(%rsi)\n jmp 1b\n 2: inc %rax\n ret");
 GUEST(registers, ".code64\n lea 1f(%rip), %rdx\n 1: inc %rax\n jmp *%rdx");
 GUEST(memory, ".code64\n lea 1f(%rip), %rdx\n mov %rdx, (%rsi)\n 1: inc %rax\n jmp *(%rsi)");
+GUEST(returns_to, ".code64\n lea 1f(%rip), %rdx\n 1: inc %rax\n push %rdx\n ret");
+GUEST(calls_to, ".code64\n lea 1f(%rip), %rdx\n mov %rsp, %rbp\n 1: inc %rax\n mov %rbp, %rsp\n call *%rdx");
 GUEST(counts, ".code64\n 1: mov $5, %ecx\n inc %rax\n loop 1b\n jmp 1b");
 GUEST(counts_two, ".code64\n 1: mov $5, %ecx\n jmp 2f\n .skip 100\n 2: inc %rax\n loop 1b");
 GUEST(pages, ".code64\n jmp 1f\n .skip 0xff2\n 1: inc %rax\n .byte 0x48, 0x81, 0xc3, 1, 0, 0, 0\n cmp %rdx, %rdx\n je 1b\n hlt");
@@ -55,6 +57,7 @@ static const Loop user64[] = {
     LOOP(calls_memory), LOOP(registers), LOOP(memory), LOOP(counts), LOOP(counts_two), LOOP(pages),
     LOOP(pages_jump), LOOP(still), LOOP(strips), LOOP(devices),
 };
+static const Loop usual64[] = {LOOP(calls), LOOP(calls_memory), LOOP(registers), LOOP(memory), LOOP(returns_to), LOOP(calls_to)};
 static const Loop kernel64[] = {LOOP(returns), LOOP(levels_loop), LOOP(functions)};
 static const Loop code32[] = {LOOP(top32), LOOP(units32), LOOP(calls32)};
 static const Loop code16[] = {LOOP(top16), LOOP(units16), LOOP(calls16)};
@@ -142,10 +145,12 @@ static void move_data(BareCpu *b)
     b->c->s.gpr[R_SI] |= 0xffff800000000000;
 }
 
-static BareCpu *loaded(CodeSize size, const Loop *loop, bool window)
+/* after: as Cpu.translate_after */
+static BareCpu *loaded(CodeSize size, const Loop *loop, bool window, unsigned after)
 {
     BareCpu *b = bare_new_as(size, true);
 
+    b->c->translate_after = after;
     b->c->s.gpr[R_SI] = BARE_DATA;
     b->c->s.efer |= EFER_SCE;
     b->c->s.star = 0x0013000800000000;
@@ -157,11 +162,11 @@ static BareCpu *loaded(CodeSize size, const Loop *loop, bool window)
     return b;
 }
 
-static void each(CodeSize size, const Loop *loops, unsigned count, bool window)
+static void each(CodeSize size, const Loop *loops, unsigned count, bool window, unsigned after)
 {
     alarm(PATIENCE);
     for (unsigned n = 0; n < count; n++) {
-        BareCpu *b = loaded(size, &loops[n], window);
+        BareCpu *b = loaded(size, &loops[n], window, after);
 
         leave_often(b);
         if (size == CODE_64) {
@@ -175,20 +180,27 @@ static void each(CodeSize size, const Loop *loops, unsigned count, bool window)
     alarm(0);
 }
 
-#define ALL(size, loops, window) each(size, loops, sizeof(loops) / sizeof *(loops), window)
+#define ALL(size, loops, window, after) \
+    each(size, loops, sizeof(loops) / sizeof *(loops), window, after)
 
 TEST("translate: every kind of loop without end is left for whoever wants the CPU, and when its "
      "code "
      "is changed by others")
 {
-    ALL(CODE_64, user64, false);
-    ALL(CODE_64, kernel64, false);
-    ALL(CODE_32, code32, false);
-    ALL(CODE_16, code16, false);
+    ALL(CODE_64, user64, false, 0);
+    ALL(CODE_64, kernel64, false, 0);
+    ALL(CODE_32, code32, false, 0);
+    ALL(CODE_16, code16, false, 0);
 }
 
 TEST("window: every kind of loop without end is left for whoever wants the CPU, and when its code "
      "is changed by others")
 {
-    ALL(CODE_64, user64, true);
+    ALL(CODE_64, user64, true, 0);
+}
+
+TEST("usual: a loop by a return, a call or a jump whose target is known is left, too")
+{
+    ALL(CODE_64, usual64, false, 8);
+    ALL(CODE_64, usual64, true, 8);
 }

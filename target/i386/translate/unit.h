@@ -135,6 +135,13 @@ typedef struct Place {
     uint8_t scale; /* 0 but where copy.c asks */
 } Place;
 
+/* Where a branch through a register, memory or the stack usually goes: offsets in the page. */
+enum { USUAL_MAX = 2 };
+typedef struct Usual {
+    unsigned count;
+    int32_t to[USUAL_MAX];
+} Usual;
+
 enum { NO_INDEX = H_SP, LOOP_MAX = 48, WITHINS = 16, INNERS = 8 };
 enum { COLD_MAX = UNIT_MAX * 8, SHARES = SHARE_SLOTS, SHARE_RANGE = 255, REGIONS = UNIT_MAX / 2 };
 
@@ -197,6 +204,7 @@ typedef struct Unit {
     unsigned colds, faults, accesses, regions;
     uint32_t mode;
     uint8_t view;
+    uint64_t page;          /* physical; the first */
     int32_t low, high;      /* TransKey.window */
     bool plain;             /* MODE_PLAIN */
     bool code64, fpu_known; /* fpu_known: in the host's registers from here on */
@@ -465,6 +473,16 @@ void emit_jump_kept(Unit *u);
 void emit_jump_far(Unit *u, int32_t at);                 /* all of it, to a page offset */
 void emit_branch_far(Unit *u, int32_t at, int32_t from); /* the same by the branch at `from` */
 void emit_target(Unit *u, int32_t at, unsigned to);      /* rip of a page offset */
+
+void emit_link(Unit *u,
+               int32_t at); /* to another unit of the page, or by way of its links to this */
+
+/* usual.c: where the branch in work usually goes; none: nothing is known. */
+Usual usual_find(const Unit *u);
+/* rbp: where it goes now: to the nth place? A branch that is taken if not, within 127 bytes. In
+ * turn: between them nothing may change rcx on that way. Takes r11. */
+Hole usual_other(Unit *u, const Usual *k, unsigned n);
+Hole usual_other_far(Unit *u, const Usual *k, unsigned n); /* ... anywhere */
 
 /* gather.c */
 void unit_gather(Unit *u, const Block *b, NextPage *next);
