@@ -195,9 +195,9 @@ static Trans *record(CodeCache *cache, const Unit *u, const Block *b)
 }
 
 /* The first five bytes, a NOP, become a jump to the way out in front of the unit. */
-static CodeKill kill_of(const Unit *u, uint8_t *top)
+static CodeKill kill_of(uint8_t *top, const uint8_t *out)
 {
-    int32_t distance = u->out - (top + 5);
+    int32_t distance = out - (top + 5);
     CodeKill kill = {.word = (_Atomic uint64_t *)top};
 
     __builtin_memcpy(&kill.value, top, 8);
@@ -207,10 +207,10 @@ static CodeKill kill_of(const Unit *u, uint8_t *top)
 
 static void prepare_kill(const Unit *u, Trans *t)
 {
-    t->kill = kill_of(u, u->top);
+    t->kill = kill_of(u->top, u->top_out);
     t->kill2 = t->kill;
     if (u->alone_top) {
-        t->kill_alone = kill_of(u, u->alone_top);
+        t->kill_alone = kill_of(u->alone_top, u->out);
     }
 }
 

@@ -158,7 +158,10 @@ static const uint8_t *own_entry(const Unit *u)
     if (u->wants_fpu && !u->fpu_known) {
         return u->entry;
     }
-    return u->alone && u->hoisted ? u->known : u->top;
+    if (u->x87_carried && !(u->alone ? u->x87_same : x87_kept(u))) {
+        return u->known;
+    }
+    return u->alone && u->hoisted ? u->hoist : u->top;
 }
 
 uint8_t *emit_way_out(Unit *u)

@@ -39,7 +39,7 @@ unsigned guest_reg(Unit *u, unsigned reg, unsigned scratch)
 
 /* ---- addresses ---- */
 
-static Address address_of(const Unit *u, const Insn *i)
+Address address_of(const Unit *u, const Insn *i)
 {
     Address a = {i->base, i->index, i->scale, i->seg, i->addrsize, i->disp};
 
@@ -49,7 +49,7 @@ static Address address_of(const Unit *u, const Insn *i)
     return a;
 }
 
-static void emit_sum(Unit *u, const Address *a, unsigned to)
+void emit_sum(Unit *u, const Address *a, unsigned to)
 {
     Emit *e = &u->e;
     bool wide = a->addrsize == 8;

@@ -35,6 +35,8 @@ GUEST(pages_jump, ".code64\n 1: inc %rax\n jmp 2f\n .skip 0x1000\n 2: inc %rbx\n
 GUEST(still, ".code64\n 1: addq $1, (%rsi)\n add %rcx, 8(%rsi)\n inc %rcx\n cmp %rdx, %rdx\n je 1b\n hlt");
 GUEST(strips, ".code64\n 2: mov %rsi, %rdi\n xor %ecx, %ecx\n 1: add %rax, (%rdi, %rcx, 8)\n inc %rcx\n"
               " cmp $1000, %rcx\n jne 1b\n jmp 2b");
+GUEST(x87, ".code64\n fninit\n 2: lea -8(%rsi), %rdi\n fldl (%rdi)\n fstpl 0x800(%rdi)\n add $8, %rdi\n"
+           " 1: fldl (%rdi)\n fstpl 0x800(%rdi)\n add $8, %rdi\n test $0x7ff, %edi\n jnz 1b\n jmp 2b");
 GUEST(returns, ".code64\n lea 1f(%rip), %rdx\n mov %ss, %eax\n mov %cs, %ebx\n mov %rsp, %rbp\n 1: mov %rbp, %rsp\n"
                " push %rax\n push %rbp\n push $2\n push %rbx\n push %rdx\n iretq");
 GUEST(levels_loop, ".code64\n 1: lea 2f(%rip), %rcx\n mov $2, %r11d\n sysretq\n 2: syscall");
@@ -55,7 +57,7 @@ typedef struct Loop {
 static const Loop user64[] = {
     LOOP(own_top), LOOP(own_top_if), LOOP(two_units), LOOP(two_units_if), LOOP(over_branch), LOOP(calls),
     LOOP(calls_memory), LOOP(registers), LOOP(memory), LOOP(counts), LOOP(counts_two), LOOP(pages),
-    LOOP(pages_jump), LOOP(still), LOOP(strips), LOOP(devices),
+    LOOP(pages_jump), LOOP(still), LOOP(strips), LOOP(devices), LOOP(x87),
 };
 static const Loop usual64[] = {LOOP(calls), LOOP(calls_memory), LOOP(registers), LOOP(memory), LOOP(returns_to), LOOP(calls_to)};
 static const Loop kernel64[] = {LOOP(returns), LOOP(levels_loop), LOOP(functions)};
@@ -90,13 +92,30 @@ static timer_t timer_new(void (*fn)(union sigval data), void *data)
     return timer;
 }
 
+/* At the tops of `x87`'s two loops, or behind the HLT there: the store was the last, eight bytes
+ * before.
+ */
+static void look_at_pointers(const BareCpu *b)
+{
+    enum { AGAIN = BARE_CODE + 2, TOP = BARE_CODE + 18, STORE = 0x59f };
+    const X86State *s = &b->c->s;
+    bool there = s->rip == TOP || s->rip == TOP + 1 || s->rip == AGAIN || s->rip == AGAIN + 1;
+
+    if (s->fpu.fop == STORE && there) {
+        check(s->fpu.fdp, s->gpr[R_DI] + 0x800 - 8);
+    }
+}
+
 static RtExit run_until(BareCpu *b, timer_t timer)
 {
     struct itimerspec soon = {.it_value = {0, AFTER_NS}};
+    RtExit exit;
 
     cpu_attended(b->c);
     timer_settime(timer, 0, &soon, NULL);
-    return bare_run(b);
+    exit = bare_run(b);
+    look_at_pointers(b);
+    return exit;
 }
 
 /* The second time all units are there and linked. */

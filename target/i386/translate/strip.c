@@ -188,6 +188,7 @@ void strip_way(Unit *u, const uint8_t *back)
         p->hole = u->e.at - 4;
         p->recipe = u->recipe;
         p->fpu_known = u->fpu_known;
+        p->x87 = u->x87_same && u->now == u->x87_edge;
         p->back = back;
     }
 }
@@ -330,6 +331,7 @@ static void emit_ended(Unit *u)
 {
     const Strip *p = &u->strip;
 
+    x87_write(u, u->x87);
     emit_credit(u);
     if (strip_overwrites(p)) {
         strip_flags_back(u);
@@ -348,6 +350,7 @@ void strip_branch(Unit *u, const Insn *i)
         jcc_to(e, i->cc, p->hole - 2);
         return;
     }
+    p->spoiled |= p->x87 && !x87_kept(u);
     left = jcc32(e, i->cc ^ 1);
     if (strip_overwrites(p)) {
         unsigned clock = guest_reg(u, p->clock, SCRATCH_C);
@@ -370,6 +373,7 @@ void strip_branch(Unit *u, const Insn *i)
     }
     emit_ended(u);
     fill32(e, left, e->at);
+    x87_write(u, u->x87);
     emit_credit(u);
     jmp_to(e, u->region[0].join);
 }
@@ -390,7 +394,7 @@ static void begin(Unit *u)
     u->recipe = p->recipe;
     u->garbage = strip_overwrites(p);
     u->fpu_known = p->fpu_known;
-    u->x87 = (X87Last){-1, -1};
+    u->x87 = p->x87 ? u->x87_round : (X87Last){-1, -1};
     u->alone = p->spoiled = p->lost_a = p->lost_b = false;
     __builtin_memset(p->to, 0, sizeof p->to);
     p->top = e->at;

@@ -79,7 +79,8 @@ static void emit_cold(Unit *u, const Cold *cold)
     Emit *e = &u->e;
     const CodeCache *cache = u->cache;
 
-    if (cold->kind == COLD_ALONE && cold->recipe < 0 && !cold->sp && u->alone_at[cold->at]) {
+    if (cold->kind == COLD_ALONE && cold->recipe < 0 && !cold->sp && !cold->x87.before &&
+        u->alone_at[cold->at]) {
         fill32(e, cold->hole, u->alone_at[cold->at]);
         return;
     }
@@ -92,7 +93,7 @@ static void emit_cold(Unit *u, const Cold *cold)
     if (cold->recipe >= 0) {
         recipe_run(u, cold->recipe);
     }
-    if (cold->kind != COLD_ALONE && cold->kind != COLD_FPU) {
+    if ((cold->kind != COLD_ALONE || cold->x87.before) && cold->kind != COLD_FPU) {
         x87_write(u, cold->x87);
     }
     switch (cold->kind) {
@@ -264,6 +265,9 @@ static void emit_alone_top(Unit *u)
 
     align(&u->e, 8);
     u->alone_top = u->e.at; /* what asks takes eight bytes: as at the top */
+    if (u->to_alone) {
+        fill32(&u->e, u->to_alone, u->alone_top);
+    }
     emit_ask(u, out);
 }
 
@@ -374,28 +378,59 @@ static unsigned emit_front(Unit *u)
     return u->e.at - u->far;
 }
 
+/* The checks in front of a loop. Where a round's last x87 instruction is written down by the next
+ * round, who comes from elsewhere does one in the second version first: so whoever comes to the top
+ * has one behind him. */
+static void emit_hoist(Unit *u)
+{
+    u->known = u->e.at;
+    if (u->window && u->x87_round.last >= 0) {
+        u->to_alone = jmp32(&u->e);
+    }
+    u->hoist = u->e.at;
+    window_hoist(u);
+    u->x87_carried = u->hoisted && u->to_alone;
+    if (!u->hoisted) {
+        u->e.at = u->known;
+        u->to_alone = NULL;
+    }
+}
+
+/* The way out near the top. */
+static uint8_t *emit_top_out(Unit *u)
+{
+    uint8_t *out = u->e.at;
+
+    if (!u->x87_carried) {
+        return emit_way_out(u);
+    }
+    cold_add(u, COLD_RIP, jmp32(&u->e), u->insn[0].at)->x87 = u->x87_round;
+    return out;
+}
+
 /* ... and in front of the top. */
 static void emit_entry_and_top(Unit *u)
 {
     Emit *e = &u->e;
-    const uint8_t *out = u->out;
 
     u->entry = e->at;
+    u->top_out = u->out;
     emit_fpu_first(u);
     u->wants_fpu = u->fpu_known;
-    u->known = e->at;
-    window_hoist(u);
-    if (u->hoisted) { /* the way out is near the top */
+    x87_plan(u);
+    emit_hoist(u);
+    if (u->hoisted) {
         Hole over = jmp8(e);
 
-        out = emit_way_out(u);
+        u->top_out = emit_top_out(u);
         fill8(e, over);
     }
     align(e, 8);
     u->top = e->at;
     u->known = u->hoisted ? u->known : u->top;
+    u->x87 = u->x87_carried ? u->x87_round : u->x87;
     if (u->loops) { /* the first five bytes become a jump when the page's code changes */
-        emit_ask(u, out);
+        emit_ask(u, u->top_out);
     } else {
         put_nops(e, 5);
     }

@@ -19,6 +19,20 @@ enum {
     GUEST_CX = H_R10
 };
 
+/* base + index << scale + disp, in a segment. base, index: as in Insn */
+typedef struct Address {
+    uint8_t base, index, scale, seg, addrsize;
+    int32_t disp;
+} Address;
+
+/* x87 instructions that are not written down yet: the last, and the last with an operand in memory.
+ * -1: none. */
+typedef struct X87Last {
+    int16_t last, operand;
+    bool before; /* one of them ran in the loop's round before */
+    Address at;  /* the operand's, as registers stand now      */
+} X87Last;
+
 /* Pieces that stand behind the unit, out of the way. */
 typedef enum ColdKind {
     COLD_FILL,     /* the TLB missed: fill, go back to try again                 */
@@ -33,12 +47,6 @@ typedef enum ColdKind {
     COLD_GUESS,    /* another addend than was guessed               */
     COLD_ALONE,    /* go on in the copy in which each access has its own check   */
 } ColdKind;
-
-/* x87 instructions that are not written down yet: the last, and the last with an operand in memory.
- * -1: none. */
-typedef struct X87Last {
-    int16_t last, operand;
-} X87Last;
 
 typedef struct Cold {
     Hole hole;
@@ -60,12 +68,6 @@ typedef struct UnitInsn {
     const Insn *i;
     uint16_t at; /* offset in the first page */
 } UnitInsn;
-
-/* base + index << scale + disp, in a segment. base, index: as in Insn */
-typedef struct Address {
-    uint8_t base, index, scale, seg, addrsize;
-    int32_t disp;
-} Address;
 
 /* What is looked at to know that an address lies in a chunk of the window. */
 typedef enum Anchor { ANCHOR_SUM, ANCHOR_BASE, ANCHOR_INDEX, ANCHOR_NONE } Anchor;
@@ -184,6 +186,7 @@ typedef struct Strip {
     uint16_t counter;
     int recipe;          /* at the loop's end; -1: none       */
     bool fpu_known;      /* there                             */
+    bool x87;            /* a round's last x87 instruction is written down only on ways out */
     Hole hole;           /* the branch back in the first version ... */
     const uint8_t *back; /* ... and where it led           */
     const uint8_t *top;
@@ -230,6 +233,11 @@ typedef struct Unit {
     uint32_t version2;
     int32_t crossing; /* of an instruction that leaves the page and is not in the unit; -1: none */
     X87Last x87;
+    X87Last x87_round; /* what a round of the loop leaves unwritten; last -1: nothing        */
+    uint8_t x87_edge;  /* its branch back                                                    */
+    bool x87_same;     /* in front of the instruction in work it was that                    */
+    bool x87_carried;  /* in the first version it is not written at the branch back, so that its
+                        * top may be entered only from there */
 
     /* Where nothing has been emitted since `frame_at`, this scratch register holds the guest's
      * register of the frame. */
@@ -260,6 +268,9 @@ typedef struct Unit {
     bool called; /* the instruction in work has called a function of the interpreter's */
     uint64_t stray[(UNIT_MAX + 63) / 64]; /* instructions behind which rSP is looked at   */
     uint8_t *known;                       /* the entry for who knows that the FPU is there      */
+    uint8_t *hoist;                       /* what window_hoist() looks at, and then the top     */
+    uint8_t *top_out;                     /* where the top leads when the page's code changes   */
+    Hole to_alone;                        /* from `known` to alone_top; NULL: none              */
     uint8_t *alone_top;                   /* of the second version, of a loop; NULL: none       */
     Edges edges;
     Within within[WITHINS];
@@ -373,6 +384,8 @@ void inners_end(Unit *u); /* branches to what the unit turned out not to have */
 /* memory.c. After the check rbp + r11 - 12 is the host address; flags_settle() comes next. */
 void emit_address(Unit *u, const Insn *i, unsigned to); /* linear, to rbp or elsewhere */
 void emit_offset(Unit *u, const Insn *i, unsigned to);  /* without segment base: LEA */
+void emit_sum(Unit *u, const Address *a, unsigned to);  /* ... of an operand, see address_of() */
+Address address_of(const Unit *u, const Insn *i);       /* REG_IP is the page's first byte */
 void emit_check(Unit *u, unsigned size, bool write);    /* rbp: linear */
 /* The first part of a check of an address in a host register: r11 the addend, rcx what to add. */
 void emit_entry(Unit *u, unsigned linear, bool write);
@@ -430,6 +443,9 @@ void x87_passed(Unit *u, bool memory); /* the instruction in work has run       
 void x87_before(Unit *u);              /* ... is about to be emitted                   */
 void x87_settle(Unit *u);              /* somebody may look                            */
 void x87_write(Unit *u, X87Last what); /* the same on a way out; uses rcx, and r11     */
+void x87_plan(Unit *u);                /* u->x87_round                                 */
+/* Is it unwritten at the branch in work, which leads to the top? */
+bool x87_kept(const Unit *u);
 /* call.c: the interpreter's function; last: the unit ends here */
 void emit_call(Unit *u, bool last);
 /* stack.c: false: not this one */

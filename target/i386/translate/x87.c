@@ -14,12 +14,27 @@ static bool x87_kind(const Insn *i)
     return insn_row(i)->fpu == ROW_FPU_X87 && !x87_controls(i->op);
 }
 
+static const X87Last nothing = {-1, -1};
+
+/* The instruction in work has run. */
+static void pass(const Unit *u, X87Last *what, bool memory)
+{
+    const Insn *i = unit_now(u)->i;
+
+    if (!x87_kind(i)) {
+        return;
+    }
+    what->last = u->now;
+    if (memory) {
+        what->operand = u->now;
+        what->at = address_of(u, i);
+    }
+    what->before &= !memory && what->operand >= 0;
+}
+
 void x87_passed(Unit *u, bool memory)
 {
-    if (x87_kind(unit_now(u)->i)) {
-        u->x87.last = u->now;
-        u->x87.operand = memory ? (int)u->now : u->x87.operand;
-    }
+    pass(u, &u->x87, memory);
 }
 
 /* Selectors of flat segments other than these are rare outside 64-bit mode: they are read. */
@@ -29,16 +44,17 @@ static void store_selector(Unit *u, uint32_t to, unsigned seg)
     store_gs16(&u->e, to, SCRATCH_C);
 }
 
-static void store_operand(Unit *u, unsigned which)
+static void store_operand(Unit *u, const Address *a)
 {
-    unsigned now = u->now;
-    const Insn *i = u->insn[which].i;
+    bool plain = a->base < 16 && a->index == REG_NONE && !a->disp && a->addrsize == 8;
+    unsigned from = plain ? host_of[a->base] : HOST_NONE;
 
-    u->now = which; /* RIP-relative addresses count from there */
-    emit_offset(u, i, SCRATCH_C);
-    u->now = now;
-    store_gs(&u->e, CPU_AT(s.fpu.fdp), SCRATCH_C);
-    store_selector(u, CPU_AT(s.fpu.fds), i->seg);
+    if (from == HOST_NONE) {
+        emit_sum(u, a, SCRATCH_C);
+        from = SCRATCH_C;
+    }
+    store_gs(&u->e, CPU_AT(s.fpu.fdp), from);
+    store_selector(u, CPU_AT(s.fpu.fds), a->seg);
 }
 
 void x87_write(Unit *u, X87Last what)
@@ -50,7 +66,7 @@ void x87_write(Unit *u, X87Last what)
     }
     i = u->insn[what.last].i;
     if (what.operand >= 0) {
-        store_operand(u, what.operand);
+        store_operand(u, &what.at);
     }
     emit_target(u, u->insn[what.last].at, SCRATCH_C);
     store_gs(&u->e, CPU_AT(s.fpu.fip), SCRATCH_C);
@@ -61,16 +77,18 @@ void x87_write(Unit *u, X87Last what)
 void x87_settle(Unit *u)
 {
     x87_write(u, u->x87);
-    u->x87 = (X87Last){-1, -1};
+    u->x87 = nothing;
 }
 
-static bool names(const Insn *i, unsigned reg)
+/* ---- until when it may wait ---- */
+
+static bool names(const Address *a, unsigned reg)
 {
-    return i->base == reg || i->index == reg;
+    return a->base == reg || a->index == reg;
 }
 
 /* Does `i` change a register of an address? */
-static bool changes(const Insn *i, const Insn *address)
+static bool changes(const Insn *i, const Address *address)
 {
     unsigned implied = encode_implied(i);
 
@@ -93,21 +111,161 @@ static bool changes(const Insn *i, const Insn *address)
     return false;
 }
 
-/* The instruction in work comes: may what is remembered wait until behind it? */
-static bool may_wait(const Unit *u, const Insn *i)
+/* By how much the instruction moves the register that it writes; false: by no constant. */
+static bool moved_by(const Unit *u, const Insn *i, int64_t *by)
 {
-    bool near = does_nothing(i) || i->op == OP_LEA || i->op == OP_PUSH || i->op == OP_POP ||
+    const Operand *to = &i->operand[0];
+    bool constant = i->operand[1].kind == OPERAND_IMM;
+
+    if (to->kind != OPERAND_GPR || to->size != width(u) || to->reg == R_SP) {
+        return false;
+    }
+    switch (i->op) {
+    case OP_INC:
+    case OP_DEC:
+        *by = i->op == OP_INC ? 1 : -1;
+        return true;
+    case OP_ADD:
+    case OP_SUB:
+        *by = i->op == OP_ADD ? (int32_t)i->imm : -(int64_t)(int32_t)i->imm;
+        return constant;
+    case OP_LEA:
+        *by = i->disp;
+        return i->base == to->reg && i->index == REG_NONE && i->addrsize == width(u);
+    default:
+        return false;
+    }
+}
+
+/* The address by registers as the instruction leaves them. false: it cannot be said. */
+static bool move_address(const Unit *u, const Insn *i, Address *a)
+{
+    enum { FAR = 1 << 30 };
+    unsigned reg = i->operand[0].reg;
+    int64_t by;
+
+    if (!changes(i, a)) {
+        return true;
+    }
+    if (a->addrsize != width(u) || !moved_by(u, i, &by)) {
+        return false;
+    }
+    by = a->disp - by * ((a->base == reg) + (a->index == reg ? 1 << a->scale : 0));
+    if (by > FAR || by < -FAR) {
+        return false;
+    }
+    a->disp = by;
+    return true;
+}
+
+/* The instruction in work comes: what may wait until behind it? */
+static X87Last wait(const Unit *u, X87Last what)
+{
+    const Insn *i = unit_now(u)->i;
+    bool near = i->op == OP_LEA || i->op == OP_PUSH || i->op == OP_POP ||
                 (insn_row(i)->emit == EMIT_COPY && copy_possible(u, i));
 
-    return near &&
-           (u->x87.operand < 0 || does_nothing(i) || !changes(i, u->insn[u->x87.operand].i));
+    if (what.last < 0 || does_nothing(i)) {
+        return what;
+    }
+    if (!near || (what.operand >= 0 && !move_address(u, i, &what.at))) {
+        return nothing;
+    }
+    return what;
+}
+
+/* ---- loops ---- */
+
+static bool same(const X87Last *a, const X87Last *b)
+{
+    const Address *x = &a->at, *y = &b->at;
+
+    return a->last == b->last && a->operand == b->operand &&
+           (a->operand < 0 ||
+            (x->base == y->base && x->index == y->index && x->scale == y->scale &&
+             x->seg == y->seg && x->addrsize == y->addrsize && x->disp == y->disp));
+}
+
+/* The page offset that the instruction in work branches to; -1: it does not branch so. */
+static int64_t branches_to(const Unit *u)
+{
+    const Insn *i = unit_now(u)->i;
+
+    return inner_possible(i) ? unit_next(u) + (int64_t)(int32_t)i->imm : -1;
+}
+
+/* Do branches in front of instruction n lead to it? */
+static bool met(Unit *u, unsigned n)
+{
+    unsigned now = u->now;
+    bool any = false;
+
+    for (u->now = 0; u->now < n; u->now++) {
+        any |= branches_to(u) == u->insn[n].at;
+    }
+    u->now = now;
+    return any;
+}
+
+/* One round, from the top to its branch back, begun with `what` unwritten. Returns what is
+ * unwritten at the branch. carried: all of `what` was replaced and nothing of it had to be written.
+ */
+static X87Last go_round(Unit *u, X87Last what, bool *carried)
+{
+    *carried = true;
+    for (u->now = 0; u->now < u->count; u->now++) {
+        const Insn *i = unit_now(u)->i;
+        bool memory = false, waits = what.before;
+
+        what = met(u, u->now) ? nothing : what;
+        if (i->op == OP_JCC && branches_to(u) == u->insn[0].at) {
+            u->x87_edge = u->now;
+            *carried &= !what.before;
+            return what;
+        }
+        what = wait(u, what);
+        *carried &= !waits || what.before;
+        for (unsigned n = 0; n < 4; n++) {
+            memory |= i->operand[n].kind == OPERAND_MEM;
+        }
+        pass(u, &what, memory);
+    }
+    return nothing;
+}
+
+void x87_plan(Unit *u)
+{
+    bool carried;
+
+    u->x87_round = go_round(u, nothing, &carried);
+    u->x87_round.before = true;
+    if (u->x87_round.last >= 0) {
+        go_round(u, u->x87_round, &carried);
+        u->x87_round.last = carried && !u->page2 ? u->x87_round.last : -1;
+    }
+    u->now = 0;
+}
+
+bool x87_kept(const Unit *u)
+{
+    return same(&u->x87, &u->x87_round) && u->x87.last >= 0;
+}
+
+/* May it stay unwritten at the instruction in work, the branch back? */
+static bool carries(const Unit *u)
+{
+    return u->x87_same && u->now == u->x87_edge && (u->fpu_known || !u->wants_fpu) &&
+           (u->strip.now ? u->strip.x87 : u->x87_carried && !u->alone);
 }
 
 void x87_before(Unit *u)
 {
-    const Insn *i = unit_now(u)->i;
+    X87Last what = wait(u, u->x87);
 
-    if (u->x87.last >= 0 && !may_wait(u, i)) {
+    u->x87_same = x87_kept(u);
+    if (what.last >= 0) {
+        u->x87 = what;
+    } else if (u->x87.last >= 0 && !carries(u)) {
         x87_settle(u);
     }
 }
