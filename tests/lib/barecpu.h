@@ -9,6 +9,7 @@
 #include "target/i386/rt/host.h"
 #include "target/i386/rt/mem.h"
 #include "target/i386/rt/rt.h"
+#include "tests/lib/guest_code.h"
 
 enum {
     BARE_RAM = 4 << 20,
@@ -68,11 +69,3 @@ BareCpu *bare_run_code(CodeSize code, const uint8_t *from, const uint8_t *end, c
 
 /* Vector of the first exception since the start; -1: none. */
 int bare_fault(const BareCpu *b);
-
-/* Guest code in the assembler's words, made by the compiler: GUEST(name, ".code32\n...") at file
- * level, then bare_load(b, name, name_end). */
-#define GUEST(name, text)                                                  \
-    __asm__(".pushsection .rodata\n" #name ":\n" text "\n" #name "_end:\n" \
-            ".code64\n.popsection\n");                                     \
-    extern const uint8_t name[] __attribute__((visibility("hidden")));     \
-    extern const uint8_t name##_end[] __attribute__((visibility("hidden")))

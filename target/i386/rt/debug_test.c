@@ -9,6 +9,7 @@ GUEST(stores, ".code64\n mov $0x30000, %edi\n mov %eax, (%rdi)\n mov 8(%rdi), %e
 GUEST(fills, ".code64\n mov $0x30000, %edi\n mov $16, %ecx\n rep stosb\n hlt");
 GUEST(far_away, ".code64\n 1: inc %eax\n cmp $5, %eax\n jne 1b\n hlt");
 GUEST(faults, ".code64\n ud2\n");
+GUEST(calls, ".code64\n 1: call 2f\n dec %ecx\n jnz 1b\n hlt\n .org calls + 0x1000\n 2: cmp $50, %ecx\n je 3f\n ret\n 3: inc %eax\n ret");
 GUEST(halts, ".code64\n hlt\n inc %eax\n");
 /* clang-format on */
 
@@ -72,6 +73,25 @@ TEST("debug: code that ran before its breakpoint was set stops, and runs on when
     rt_debug(s.c, NULL);
     check(rt_run(s.c), RT_HALT);
     check(s.c->s.gpr[R_AX], 5);
+    bare_free(s.b);
+}
+
+/* What has no breakpoint in the page is left by the jump table, where there is code. */
+TEST("debug: a breakpoint in a page that is entered again and again, by code that was translated")
+{
+    Session s;
+
+    session_begin(&s, calls, calls_end);
+    for (unsigned n = 0; n < 2; n++) {
+        s.c->s.activity = CPU_RUNNING;
+        s.c->s.rip = BARE_CODE;
+        s.c->s.gpr[R_CX] = 100;
+        s.at[0] = BARE_CODE + 0x1006;
+        check(go(&s, n, 0, 0), n ? RT_DEBUG : RT_HALT);
+        check(s.c->s.gpr[R_AX], 1);
+    }
+    check(s.c->s.rip, BARE_CODE + 0x1006);
+    check(s.c->s.gpr[R_CX], 50);
     bare_free(s.b);
 }
 
