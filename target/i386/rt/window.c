@@ -188,6 +188,7 @@ void window_clear(Window *w, unsigned slot)
 {
     w->tag[slot] = WINDOW_NO_TAG;
     w->minus[slot] = -((uint64_t)WINDOW_NO_TAG << WINDOW_CHUNK_SHIFT);
+    w->less[slot] = w->minus[slot] + WINDOW_CHUNK;
     w->addend[slot] = WINDOW_NOWHERE + WINDOW_ADDEND;
 }
 
@@ -198,6 +199,7 @@ void window_set(Window *w, uint64_t linear, uint64_t host)
 
     w->tag[slot] = window_tag(linear);
     w->minus[slot] = -chunk;
+    w->less[slot] = WINDOW_CHUNK - chunk;
     w->addend[slot] = host - chunk + WINDOW_ADDEND;
 }
 

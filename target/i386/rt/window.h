@@ -81,6 +81,7 @@ typedef struct WindowRecent {
 typedef struct Window {
     uint16_t tag[WINDOW_SLOTS + 1];    /* WINDOW_NO_TAG: no chunk, and the addend leads nowhere */
     uint64_t minus[WINDOW_SLOTS + 1];  /* minus the chunk's linear address */
+    uint64_t less[WINDOW_SLOTS + 1];   /* minus that of the chunk in front of it */
     uint64_t addend[WINDOW_SLOTS + 1]; /* host - linear + WINDOW_ADDEND    */
     uint32_t context;                  /* tlb2.context whose pages are mapped; 0: none */
     uint32_t mode; /* what is in the mode key of user code as things stand, segments and rSP being

@@ -71,6 +71,7 @@ static bool stack_within(Cpu *c)
     }
     w->tag[WINDOW_STACK] = w->tag[n];
     w->minus[WINDOW_STACK] = w->minus[n];
+    w->less[WINDOW_STACK] = w->less[n];
     w->addend[WINDOW_STACK] = w->addend[n];
     return true;
 }

@@ -422,6 +422,7 @@ static void emit_entry_and_top(Unit *u)
     if (u->hoisted) {
         Hole over = jmp8(e);
 
+        window_lost(u);
         u->top_out = emit_top_out(u);
         fill8(e, over);
     }

@@ -144,7 +144,7 @@ typedef struct Usual {
     int32_t to[USUAL_MAX];
 } Usual;
 
-enum { NO_INDEX = H_SP, LOOP_MAX = 48, WITHINS = 16, INNERS = 8 };
+enum { NO_INDEX = H_SP, LOOP_MAX = 48, WITHINS = 16, INNERS = 8, HOIST_MAX = 6 };
 enum { COLD_MAX = UNIT_MAX * 8, SHARES = SHARE_SLOTS, SHARE_RANGE = 255, REGIONS = UNIT_MAX / 2 };
 
 /* The unit's first instructions where they are a loop, and what one round of it does to registers,
@@ -271,7 +271,9 @@ typedef struct Unit {
     uint8_t *hoist;                       /* what window_hoist() looks at, and then the top     */
     uint8_t *top_out;                     /* where the top leads when the page's code changes   */
     Hole to_alone;                        /* from `known` to alone_top; NULL: none              */
-    uint8_t *alone_top;                   /* of the second version, of a loop; NULL: none       */
+    Hole astray[HOIST_MAX];               /* LOOPs of those checks, to what leads there, too    */
+    unsigned astrays;
+    uint8_t *alone_top; /* of the second version, of a loop; NULL: none       */
     Edges edges;
     Within within[WITHINS];
     unsigned inners;
@@ -356,6 +358,8 @@ void guess_emit_cold(Unit *u, const Cold *cold); /* COLD_GUESS                 *
 bool window_access(Unit *u, const Address *a, const Access *what, Place *p);
 /* Have the checks of a loop's values done in front of its top, where the unit is one. */
 void window_hoist(Unit *u);
+/* Where the checks' branches of one byte lead: emitted where nobody comes by. */
+void window_lost(Unit *u);
 /* In front of a branch to the unit's own top. */
 void window_loop(Unit *u);
 void window_addend(Unit *u, unsigned slot); /* to r11, if it is not there */

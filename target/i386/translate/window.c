@@ -14,7 +14,6 @@
 enum {
     NEAR = INT32_MAX,   /* how far an anchor may be from the one that was looked at    */
     STEP_MAX = 1 << 30, /* ... and a loop's go in a round, so as not to jump a guard   */
-    HOIST_MAX = 6,
     WINDOW_DISP = -WINDOW_ADDEND
 };
 
@@ -322,6 +321,59 @@ static bool touched(const Unit *u, const Access *a, int64_t step)
     return !step || (a->insn <= u->edges.first && (a->anchor == ANCHOR_SUM || !indexed));
 }
 
+void window_lost(Unit *u)
+{
+    if (u->astrays) {
+        cold_add(u, COLD_ALONE, jmp32(&u->e), 0);
+        while (u->astrays) {
+            Hole hole = u->astray[--u->astrays];
+
+            fill8_back(&u->e, hole, u->e.at - 5);
+        }
+    }
+}
+
+/* LOOP reaches 127 bytes: before it would not, what it leads to is put in between. bytes: of what
+ * is emitted before this is asked again. */
+static void astray_room(Unit *u, unsigned bytes)
+{
+    enum { REACH = 127 - 2 };
+
+    if (u->astrays && u->e.at + bytes > u->astray[0] + REACH) {
+        Hole over = jmp8(&u->e);
+
+        window_lost(u);
+        fill8(&u->e, over);
+    }
+}
+
+/* The check in front of a loop. No branch is taken where all is well. */
+static void check_in_front(Unit *u, unsigned linear, unsigned slot)
+{
+    Emit *e = &u->e;
+
+    if (!u->cache->quick_loop || u->recipe >= 0) {
+        check_chunk(u, linear, slot);
+        return;
+    }
+    load_gs(e, SCRATCH_C, CPU_AT(window.less) + 8 * slot);
+    window_addend(u, slot);
+    lea_index(e, SCRATCH_C, SCRATCH_C, linear, 0, 0, true);
+    shrx(e, SCRATCH_C, SCRATCH_C, SCRATCH_B);
+    u->astray[u->astrays++] = loop8(e);
+    u->slot_before = slot;
+}
+
+/* How long may it be, with the address? */
+static unsigned room_for(const Address *a)
+{
+    enum { SHORT = 42, LONG = 100 };
+    bool longer = a->seg >= SEG_FS || (a->base < 16 && in_frame(a->base)) ||
+                  (a->index < 16 && in_frame(a->index)) || a->base == REG_IP;
+
+    return longer ? LONG : SHORT;
+}
+
 static void hoist(Unit *u, const Access *a)
 {
     Access top = *a;
@@ -335,6 +387,7 @@ static void hoist(Unit *u, const Access *a)
         !slot_of(u, sum_was(u, &address), &slot)) {
         return;
     }
+    astray_room(u, room_for(&address));
     linear = plain_register(&address);
     if (linear == HOST_NONE) {
         top.at = 0;
@@ -342,7 +395,7 @@ static void hoist(Unit *u, const Access *a)
         linear_lost(u);
         linear = SCRATCH_A;
     }
-    check_chunk(u, linear, slot);
+    check_in_front(u, linear, slot);
     *place_for(u) = (Within){a->chunk, 0, slot, 0, u->count - 1};
     u->hoisted = true;
 }

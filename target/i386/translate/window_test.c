@@ -56,6 +56,9 @@ GUEST(walks, ".code64\n 1: mov (%rsi), %rax\n add $8, %rsi\n add %rax, (%rdi)\n 
              " add 1(%rsp), %rbx\n pop %rax\n sub $1, %rcx\n jnz 1b\n out %al, $0xf4\n 9: jmp 9b");
 GUEST(indexes, ".code64\n xor %eax, %eax\n 1: mov (%rsi,%rax,4), %ebp\n movzbl (%rsi,%rax), %r8d\n add %ebp, (%rdx,%r8,4)\n"
                " adc 7f(%rip), %ebp\n mov %ebp, (%rdi,%rax,4)\n inc %rax\n cmp %rcx, %rax\n jb 1b\n out %al, $0xf4\n 9: jmp 9b\n 7: .long 0x12345");
+GUEST(seven, ".code64\n mov %rsi, %r8\n mov %rdi, %r9\n mov %rdx, %r10\n lea (%rsi,%rcx), %r11\n mov %rcx, %r12\n neg %r12\n sub %r12, %r9\n"
+             " 1: mov (%rsi), %rax\n add (%rdi,%rbx), %rax\n add (%r8,%rbx,2), %rax\n add %rax, (%r9,%r12)\n add %gs:(%r10,%rbx), %rax\n"
+             " add (%r11), %rax\n add %rax, 8(%r10,%r12)\n add $8, %rbx\n add $8, %r11\n dec %rcx\n jne 1b\n out %al, $0xf4\n 9: jmp 9b");
 GUEST(strides, ".code64\n mov %rdx, %r12\n 1: mov (%rdi), %eax\n add %r12, %rdi\n add (%rsi), %eax\n dec %ecx\n je 2f\n"
                " mov %eax, 4(%rsi)\n jmp 1b\n 2: out %al, $0xf4\n 9: jmp 9b");
 GUEST(changes, ".code64\n 1: mov (%rdi), %eax\n xchg %rdi, %rdx\n add %rax, 8(%rdi)\n add $4, %rdi\n dec %ecx\n jne 1b\n out %al, $0xf4\n 9: jmp 9b");
@@ -235,6 +238,7 @@ TEST("window: loops through arrays, in chunks as guessed and in others, into wha
 
         RUN(walks, .from = from, .to = to, .rounds = 1500, .again = chunk[n & 3] + TO);
         RUN(walks, .from = from, .to = chunk[n >> 2] + MISSING - 0x1f00 - n, .rounds = 3000);
+        RUN(seven, .from = from, .to = to, .other = chunk[n >> 1 & 3] + TO, .rounds = 700);
         RUN(indexes, .from = from, .to = to, .other = chunk[n & 1] + TO + 0x8000, .rounds = 900);
         RUN(indexes, .from = chunk[n & 3] + MISSING - 0x800, .to = to, .other = to, .rounds = 900);
     }
