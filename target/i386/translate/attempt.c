@@ -13,6 +13,7 @@ enum {
     ROUNDS_PAY = 12,   /* so many pay for an attempt */
     VAIN_MAX = 32,     /* attempts that were not paid for, before the loop is left as it is */
     WRAP = 1 << 22,    /* more than a register moves in a strip */
+    MISSES = 4,        /* ways out of a group's look-up, at most */
 };
 enum { PUSHF = 0x9c, POPF = 0x9d };
 
@@ -73,17 +74,26 @@ static Hole emit_page(Unit *u, bool write, int32_t most)
     return jcc32(&u->e, CC_A);
 }
 
-/* A table that is looked up: it may lie in two pages, if they do so in the host's memory. */
-static void emit_table(Unit *u, unsigned n, Hole miss[2])
+/* A table that is looked up: it may lie in two pages, if they do so in the host's memory. In 32-bit
+ * code none goes on behind 4 GB, where 64-bit code of the address space may have something. Returns
+ * the ways out. */
+static unsigned emit_table(Unit *u, unsigned n, Hole *miss)
 {
     Emit *e = &u->e;
     const Group *g = &u->strip.group[n];
+    int32_t up = g->m.high - g->m.low - 1;
+    unsigned misses = 0;
 
     store_gs(e, CPU_AT(share) + 8 * n, SCRATCH_B);
-    lea_base(e, SCRATCH_A, SCRATCH_A, g->m.high - g->m.low - 1, true);
-    miss[0] = emit_page(u, g->write, GUEST_PAGE - 1);
+    lea_base(e, SCRATCH_A, SCRATCH_A, up, u->code64);
+    if (!u->code64) {
+        alu_imm(e, 7, SCRATCH_A, up, true);
+        miss[misses++] = jcc32(e, CC_B);
+    }
+    miss[misses++] = emit_page(u, g->write, GUEST_PAGE - 1);
     gs_op(e, 0x3b, true, SCRATCH_B, CPU_AT(share) + 8 * n); /* cmp */
-    miss[1] = jcc32(e, CC_NE);
+    miss[misses++] = jcc32(e, CC_NE);
+    return misses;
 }
 
 /* ... in 32-bit code: what the register that moves adds is taken away from the whole, which has
@@ -149,7 +159,7 @@ static Hole emit_count(Unit *u, const Group *g)
 }
 
 /* Is the group in the TLB and in one page, and for how many rounds more? Returns the ways out. */
-static unsigned emit_group(Unit *u, unsigned n, Hole miss[3])
+static unsigned emit_group(Unit *u, unsigned n, Hole miss[MISSES])
 {
     Emit *e = &u->e;
     const Group *g = &u->strip.group[n];
@@ -161,8 +171,7 @@ static unsigned emit_group(Unit *u, unsigned n, Hole miss[3])
     emit_linear(u, &first, SCRATCH_A);
     miss[0] = emit_page(u, g->write, g->m.byte ? GUEST_PAGE - 1 : last);
     if (g->m.byte) {
-        emit_table(u, n, miss + 1);
-        misses = 3;
+        misses += emit_table(u, n, miss + 1);
     } else if (step) {
         if (step > 0) { /* last - rcx */
             not_reg(e, SCRATCH_C);
@@ -212,7 +221,7 @@ void strip_attempt(Unit *u)
 {
     Emit *e = &u->e;
     const Strip *p = &u->strip;
-    Hole miss[SHARES * 3 + 1], enough, on;
+    Hole miss[SHARES * MISSES + 1], enough, on;
     unsigned misses = 0;
     int32_t price = ROUNDS_PAY * (p->clocked ? (int32_t)u->loop.step[p->clock] : 1);
 

@@ -333,6 +333,48 @@ TEST("strips: 32-bit code, whose registers and addresses wrap")
     }
 }
 
+/* A table whose end is at the beginning of the first page; what 64-bit code of the same address
+ * space had right behind 4 GB, and the TLB still has, goes on behind the last page on the host. */
+static BareCpu *table_over_4g(bool translated)
+{
+    BareCpu *b = loaded(CODE_64, tables_32, tables_32_end, translated);
+    uint64_t *pdpt = (uint64_t *)(b->ram + BARE_TABLES + 0x2000);
+    uint64_t *more = (uint64_t *)(b->ram + TO);
+
+    more[511] = (TO + 0x1000) | 7; /* of 3 GB */
+    more[512 + 511] = (FROM + 0x4000) | 0x67;
+    more[1024] = (TO + 0x3000) | 7; /* of 4 GB */
+    more[1536] = (FROM + 0x5000) | 0x67;
+    table(b)[0] = (FROM + 0x8000) | 0x67;
+    pdpt[3] = TO | 7;
+    pdpt[4] = (TO + 0x2000) | 7;
+    memset(b->ram + FROM, 17, 500); /* at first only what lies in front of the end is looked up */
+    tlb_flush(b->c);
+    mem_write(b->c, 1ull << 32, 5, 1);
+    for (unsigned n = 0; n < SEG_LDTR; n++) {
+        b->c->s.seg[n].attr = (b->c->s.seg[n].attr & ~ATTR_L) | ATTR_DB | ATTR_G;
+        b->c->s.seg[n].limit = 0xffffffff;
+    }
+    cpu_mode_changed(b->c);
+    b->c->s.gpr[R_SI] = FROM;
+    b->c->s.gpr[R_DI] = 0xfffffe00;
+    b->c->s.gpr[R_CX] = 3000;
+    bare_run(b);
+    return b;
+}
+
+TEST(
+    "strips: 32-bit code, a table looked up by a byte wraps at 4 GB, where 64-bit code has gone on")
+{
+    BareCpu *one = table_over_4g(false), *other = table_over_4g(true);
+
+    check(other->c->s.gpr[R_CX], 0);
+    check(memcmp(one->ram + FROM, other->ram + FROM, 0x40000), 0);
+    check(memcmp(one->c->s.gpr, other->c->s.gpr, sizeof one->c->s.gpr), 0);
+    bare_free(one);
+    bare_free(other);
+}
+
 /* A list, followed by translated code: has any addend been guessed? */
 static bool guesses(uint64_t toggle)
 {
