@@ -277,21 +277,26 @@ static Then run_outside(Cpu *c, const Trans *t)
     return then;
 }
 
-/* Decode what t was made of, so that a unit with the window is no shorter; decoded code may have
- * been forgotten meanwhile. */
+/* Decode what t, which begins at s.rip, was made of, so that a unit with the window is no shorter;
+ * decoded code may have been forgotten meanwhile. Of one page: nothing here leaves the gate but to
+ * say that a page has code, and then it is left at that. */
 static void decode_like(Cpu *c, void *opaque)
 {
     const Trans *t = opaque;
-    const Block *b = block_find(c);
-    uint64_t page = c->s.rip / GUEST_PAGE;
+    const Block *b = block_find(c), *next;
+    unsigned at = b->phys % GUEST_PAGE;
 
+    if (b == block_loose(c->blocks)) {
+        return;
+    }
     for (unsigned insns = b->count; insns < t->insns; insns += b->count) {
-        c->s.rip += b->bytes;
-        if (c->s.rip / GUEST_PAGE != page) {
+        at += b->bytes;
+        next = at < GUEST_PAGE ? block_at(c, b->page | at) : NULL;
+        if (at >= GUEST_PAGE || (!next && (!block_ahead(c, at, &next) || !next))) {
             break;
         }
-        b = block_find(c);
-        if (!b->code2 && !b->trans) {
+        b = next;
+        if (!b->trans) {
             ((Block *)b)->runs = 0; /* it has a unit without, and counts as that */
         }
     }
@@ -300,10 +305,7 @@ static void decode_like(Cpu *c, void *opaque)
 /* A unit for the direct window like t, which is one without. */
 static const Trans *window_unit(Cpu *c, const Block **b, const Trans *t)
 {
-    uint64_t rip = c->s.rip;
-
     rt_tried(c, decode_like, (void *)t);
-    c->s.rip = rip;
     *b = block_find(c);
     if (*b != block_loose(c->blocks)) {
         ((Block *)*b)->runs = UINT8_MAX;
@@ -407,8 +409,10 @@ static RtExit loop_translated(Cpu *c)
             uint64_t from = c->s.rip;
 
             then = THEN_NOTHING;
-            block_run(c, b);
-            note_branch(c, b, from);
+            if (likely(!c->block_break)) { /* else it may have been forgotten meanwhile */
+                block_run(c, b);
+                note_branch(c, b, from);
+            }
             continue;
         }
         if (unlikely(c->unlinked)) {
