@@ -91,9 +91,9 @@ static void window_lacks(const Tcg *t, const char *why)
 /* Another vCPU may change the tables while they are looked at. */
 static bool check_possible(const Tcg *t, Error **err)
 {
-    unsigned cpus = machine_config(t->accel.machine)->smp.cpus;
+    unsigned cpus = machine_config(t->accel.machine)->smp.maxcpus;
 
-    if (t->window_check && cpus > 1) {
+    if (t->window_check && cpus > 1) { /* also one that is plugged in later */
         return error_set(err, "x-window-check=on: compares for one vCPU only, not for %u", cpus);
     }
     return true;

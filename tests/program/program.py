@@ -92,6 +92,8 @@ def test_wrong_engine_option():
         status, out, err = run("-accel", "tcg," + option, "-smp", "2", "-display", "none")
         assert status == 1 and out == "", option
         assert f"tcg: {option}: {why}\n" in err, err
+    _, _, err = run("-accel", "tcg,x-window-check=on", "-smp", "1,maxcpus=4", "-display", "none")
+    assert "tcg: x-window-check=on: compares for one vCPU only, not for 4\n" in err, err
 
 
 def test_small_cache():
