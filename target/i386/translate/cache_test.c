@@ -5,6 +5,8 @@
 #include "tests/lib/barecpu.h"
 #include "tests/lib/test.h"
 
+#include <string.h>
+
 /* clang-format off */
 GUEST(pieces, ".code64\n 1: add $1, %rbx\n call 2f\n dec %ecx\n jnz 1b\n hlt\n .org pieces + 0x100\n 2: push (%rsp)\n pop %rax\n ret");
 /* Branches behind 0 to 15 bytes. */
@@ -51,7 +53,10 @@ typedef struct Linked {
 
 static uint32_t word_at(const CodeCache *cache, uint32_t site)
 {
-    return *(const uint32_t *)(cache->run + site);
+    uint32_t word;
+
+    memcpy(&word, cache->run + site, sizeof word);
+    return word;
 }
 
 /* A unit runs; if it was left by a branch, that must lie as is asked, and leads to its own kind. */
