@@ -97,7 +97,8 @@ static void timer_ready(VcpuThread *t)
 
     event._sigev_un._tid = syscall(SYS_gettid);
     t->has_timer = !timer_create(CLOCK_MONOTONIC, &event, &t->timer);
-    t->armed = t->awaited = -1;
+    t->armed = -1;
+    t->awaited = -1;
     prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
 }
 
