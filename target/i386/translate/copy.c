@@ -232,7 +232,14 @@ static void want_fpu(Unit *u)
     Emit *e = &u->e;
     Hole there, away;
 
-    if (!u->fpu_known) {
+    if (!u->fpu_known && u->fpu_stub) { /* no branch taken where all is well */
+        load_gs8(e, SCRATCH_C, CPU_AT(fpu_live));
+        fill8_back(e, loop8(e), u->fpu_stub);
+        cold_add(u, COLD_FPU, u->fpu_stub + 1, unit_now(u)->at)->back = e->at;
+        addend_lost(u);
+        u->fpu_known = true;
+        u->fpu_stub = NULL;
+    } else if (!u->fpu_known) {
         load_gs8(e, SCRATCH_C, CPU_AT(fpu_away));
         there = jrcxz8(e);
         away = jmp32(e); /* first: its end is where the cold piece comes back to */
@@ -243,23 +250,37 @@ static void want_fpu(Unit *u)
     }
 }
 
-/* Not behind a function of the interpreter's, which may take the FPU away. */
-void emit_fpu_first(Unit *u)
+/* Will the unit want it, and not behind a function of the interpreter's, which may take it away? */
+static bool fpu_first(const Unit *u)
 {
-    u->now = 0;
     for (unsigned n = 0; n < u->count; n++) {
         const InsnRow *row = insn_row(u->insn[n].i);
 
         if (row->emit == EMIT_CALL) {
-            return;
+            return false;
         }
         if (row->emit == EMIT_COPY && row->fpu != ROW_FPU_NONE) {
-            if (copy_possible(u, u->insn[n].i)) {
-                want_fpu(u);
-            }
-            return;
+            return copy_possible(u, u->insn[n].i);
         }
     }
+    return false;
+}
+
+void emit_fpu_stub(Unit *u)
+{
+    if (u->cache->quick_loop && fpu_first(u)) {
+        u->fpu_stub = u->e.at;
+        jmp32(&u->e);
+    }
+}
+
+void emit_fpu_first(Unit *u)
+{
+    u->now = 0;
+    if (fpu_first(u)) {
+        want_fpu(u);
+    }
+    u->fpu_stub = NULL;
 }
 
 static bool may_fault(const Insn *i)

@@ -62,7 +62,7 @@ void emit_sum(Unit *u, const Address *a, unsigned to)
         base = guest_reg(u, a->base, to);
     }
     if (a->index < 16) {
-        index = guest_reg(u, a->index, SCRATCH_B);
+        index = guest_reg(u, a->index, to == SCRATCH_A && u->window ? SCRATCH_C : SCRATCH_B);
         if (index == SCRATCH_B) {
             addend_lost(u);
         }

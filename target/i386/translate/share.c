@@ -54,8 +54,13 @@ static bool whole_register(const Knowledge *k, const Operand *o)
     return o->kind == OPERAND_GPR && o->size == full(k);
 }
 
+static Known known_ip(const Unit *u)
+{
+    return (Known){.of = VALUE_IP, .plus = unit_next(u)};
+}
+
 /* A register plus or minus a constant, in full width? */
-static bool follow_constant(Knowledge *k, const Insn *i)
+static bool follow_constant(const Unit *u, Knowledge *k, const Insn *i)
 {
     const Operand *a = &i->operand[0], *b = &i->operand[1];
     Known *to = &k->reg[a->reg & 15];
@@ -84,10 +89,11 @@ static bool follow_constant(Knowledge *k, const Insn *i)
         }
         return b->kind == OPERAND_GPR;
     case OP_LEA:
-        if (i->base >= 16 || i->index != REG_NONE || i->addrsize != full(k)) {
+        if ((i->base >= 16 && i->base != REG_IP) || i->index != REG_NONE ||
+            i->addrsize != full(k)) {
             return false;
         }
-        *to = k->reg[i->base];
+        *to = i->base == REG_IP ? known_ip(u) : k->reg[i->base];
         to->plus += i->disp;
         return true;
     default:
@@ -142,9 +148,10 @@ static bool small_result(const Insn *i)
 }
 
 /* 32 bits by which an array may be indexed come from these, too. */
-static bool divides(const Insn *i)
+static bool small_implied(const Insn *i)
 {
-    return i->opsize == 4 && (i->op == OP_DIV || i->op == OP_IDIV || i->op == OP_MUL);
+    return i->op == OP_CDQE || i->op == OP_CWDE ||
+           (i->opsize == 4 && (i->op == OP_DIV || i->op == OP_IDIV || i->op == OP_MUL));
 }
 
 static void forget_written(Knowledge *k, const Insn *i)
@@ -163,7 +170,7 @@ static void forget_written(Knowledge *k, const Insn *i)
     for (unsigned n = 0; n < 4; n++) {
         if (implied >> n & 1) {
             forget(k, n);
-            k->reg[n].small = k->code64 && divides(i);
+            k->reg[n].small = k->code64 && small_implied(i);
         }
     }
 }
@@ -178,7 +185,22 @@ static bool makes_byte(const Insn *i)
             (i->op == OP_AND && b->kind == OPERAND_IMM && i->imm <= 255));
 }
 
-static void follow(Knowledge *k, const Insn *i)
+static bool byte(Known k)
+{
+    return k.byte && k.plus < SMALL_PLUS && k.plus > -SMALL_PLUS;
+}
+
+/* The sum of two such, or up to eight times one. */
+static bool adds_bytes(const Knowledge *k, const Insn *i)
+{
+    const Operand *a = &i->operand[0], *b = &i->operand[1];
+
+    return k->code64 && whole_register(k, a) && byte(k->reg[a->reg & 15]) &&
+           ((i->op == OP_ADD && b->kind == OPERAND_GPR && byte(k->reg[b->reg & 15])) ||
+            (i->op == OP_SHL && b->kind == OPERAND_IMM && i->imm <= 3));
+}
+
+static void follow(const Unit *u, Knowledge *k, const Insn *i)
 {
     switch (i->op) {
     case OP_PUSH:
@@ -194,9 +216,12 @@ static void follow(Knowledge *k, const Insn *i)
         forget(k, R_BP);
         break;
     default:
-        if (!follow_constant(k, i)) {
+        if (!follow_constant(u, k, i)) {
+            bool sum = adds_bytes(k, i);
+
             forget_written(k, i);
             k->reg[i->operand[0].reg & 15].byte |= makes_byte(i);
+            k->reg[i->operand[0].reg & 15].small |= sum;
         }
     }
 }
@@ -251,7 +276,7 @@ static void add_operand(Unit *u, const Knowledge *k, const Insn *i, unsigned siz
         return;
     }
     if (i->base == REG_IP) {
-        base = (Known){.of = VALUE_IP, .plus = unit_next(u)};
+        base = known_ip(u);
     } else if (i->base < 16) {
         base = k->reg[i->base];
     }
@@ -427,7 +452,7 @@ void loop_plan(Unit *u)
             return;
         }
         u->first_access[u->now + 1] = u->accesses;
-        follow(&k, i);
+        follow(u, &k, i);
         if (i->op == OP_JCC && !follow_branch(u, &k, jump, &jumps)) {
             return;
         }
@@ -557,7 +582,7 @@ void share_plan(Unit *u)
         note_edge(u, &k);
         note_inner(u, &k, known);
         if (add_accesses(u, &k, i)) {
-            follow(&k, i);
+            follow(u, &k, i);
         } else {
             forget_all(&k);
         }

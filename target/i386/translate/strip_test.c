@@ -36,6 +36,8 @@ GUEST(indexed, ".code64\n xor %eax, %eax\n 1: mov (%rsi,%rax,4), %edx\n adc 7f(%
                " inc %rax\n cmp %rcx, %rax\n jb 1b\n pushf\n hlt\n 7: .long 0x12345");
 GUEST(looks_up, ".code64\n 1: movzbl (%rsi), %eax\n inc %rsi\n addl $1, (%rdi,%rax,4)\n movzbl -1(%rsi), %edx\n"
                 " dec %rcx\n jne 1b\n pushf\n hlt");
+GUEST(near_code, ".code64\n 1: lea 7f(%rip), %rbx\n movzbl (%rsi), %eax\n inc %rsi\n and $15, %eax\n mov (%rbx,%rax,8), %rdx\n add 8(%rbx), %rdx\n"
+                 " add %rdx, (%rdi)\n add $8, %rdi\n dec %rcx\n jne 1b\n pushf\n hlt\n 7: .fill 20, 8, 0x9abcdef");
 GUEST(framed, ".code64\n mov %rsi, %r8\n mov %rdi, %r9\n 1: mov (%r8), %r10\n add $8, %r8\n mov %r10, (%r9)\n"
               " sub $-8, %r9\n add (%r8), %r11\n sub $1, %rcx\n jne 1b\n pushf\n hlt");
 GUEST(searches, ".code64\n xor %ebx, %ebx\n 1: cmp %rbx, (%rsi)\n je 2f\n add $8, %rsi\n cmp (%rdi), %rdx\n jb 2f\n"
@@ -247,9 +249,10 @@ TEST("strips: addresses that do not move: as many rounds as one may go without a
     RUN(stays, .from = FROM, .to = TO, .rounds = 20000);
 }
 
-TEST("strips: vectors and the x87")
+TEST("strips: vectors, the x87, and a table beside the code")
 {
     for (unsigned n = 0; n < 3; n++) {
+        RUN(near_code, .from = FROM + n, .to = TO + n * 8, .rounds = 3000);
         RUN(vectors, .from = FROM + n, .to = TO + n * 8, .rounds = 1000);
         RUN(doubles, .from = FROM + n * 4, .to = TO, .rounds = 2000);
     }

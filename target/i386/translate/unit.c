@@ -445,6 +445,7 @@ void unit_emit(Unit *u)
     share_plan(u);
     u->loops = leads_back(u, 0);
     u->out = emit_way_out(u);
+    emit_fpu_stub(u);
     front = emit_front(u);
     e->at = u->far; /* again, so that the entry is aligned */
     align_behind(e, 16, front);

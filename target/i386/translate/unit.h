@@ -212,6 +212,7 @@ typedef struct Unit {
     bool plain;             /* MODE_PLAIN */
     bool code64, fpu_known; /* fpu_known: in the host's registers from here on */
     bool wants_fpu;         /* the entry asks for it */
+    uint8_t *fpu_stub;      /* where it leads if the FPU is away; NULL: to the cold piece itself */
     const uint8_t *look_up; /* where the last look into the jump table begins, if it may be repeated
                                with the same rbp; else NULL */
     /* Which instruction of the unit would give the present flags if it were run again, its operands
@@ -438,6 +439,7 @@ void emit_based_far(Unit *u, int32_t at, int32_t from, bool wraps);
 bool emit_copy(Unit *u);
 /* If the unit will want the FPU: have it in the host's registers before its top. */
 void emit_fpu_first(Unit *u);
+void emit_fpu_stub(Unit *u);                      /* less than 100 bytes in front of that */
 bool copy_possible(const Unit *u, const Insn *i); /* true: it is tried           */
 bool copy_may_write(const Insn *i, unsigned n);   /* operand n, 0 or 1           */
 bool copy_writes(const Insn *i);                  /* the memory operand          */

@@ -12,8 +12,8 @@
 #include "target/i386/translate/unit.h"
 
 enum {
-    NEAR = INT32_MAX,   /* how far an anchor may be from the one that was looked at    */
-    STEP_MAX = 1 << 30, /* ... and a loop's go in a round, so as not to jump a guard   */
+    NEAR = INT32_MAX - 128, /* how far an anchor may be from the one that was looked at    */
+    STEP_MAX = 1 << 30,     /* ... and a loop's go in a round, so as not to jump a guard   */
     WINDOW_DISP = -WINDOW_ADDEND
 };
 

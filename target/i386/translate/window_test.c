@@ -59,6 +59,10 @@ GUEST(indexes, ".code64\n xor %eax, %eax\n 1: mov (%rsi,%rax,4), %ebp\n movzbl (
 GUEST(seven, ".code64\n mov %rsi, %r8\n mov %rdi, %r9\n mov %rdx, %r10\n lea (%rsi,%rcx), %r11\n mov %rcx, %r12\n neg %r12\n sub %r12, %r9\n"
              " 1: mov (%rsi), %rax\n add (%rdi,%rbx), %rax\n add (%r8,%rbx,2), %rax\n add %rax, (%r9,%r12)\n add %gs:(%r10,%rbx), %rax\n"
              " add (%r11), %rax\n add %rax, 8(%r10,%r12)\n add $8, %rbx\n add $8, %r11\n dec %rcx\n jne 1b\n out %al, $0xf4\n 9: jmp 9b");
+GUEST(looks_up, ".code64\n lea 7f(%rip), %r9\n 1: lea 6f(%rip), %rbx\n mov (%rsi), %eax\n sar $24, %eax\n cltq\n add (%rdi,%rax,8), %rbp\n"
+                " and $7, %eax\n add (%rbx,%rax,8), %rbp\n add (%r9,%rax,4), %rbp\n movzbl 1(%rsi), %edx\n add %rdx, %rdx\n adc %rbp, (%rdi,%rdx,8)\n"
+                " movzbl 2(%rsi), %edx\n shl $3, %rdx\n xor %rbp, (%rdi,%rdx,4)\n add %rdx, %rdx\n mov (%rdi,%rdx), %r8\n add $4, %rsi\n add $2, %rbx\n"
+                " add 8(%rbx), %r8\n dec %rcx\n jne 1b\n out %al, $0xf4\n 9: jmp 9b\n 7: .fill 24, 4, 0x12345678\n 6: .fill 24, 8, 0x9abcdef");
 GUEST(strides, ".code64\n mov %rdx, %r12\n 1: mov (%rdi), %eax\n add %r12, %rdi\n add (%rsi), %eax\n dec %ecx\n je 2f\n"
                " mov %eax, 4(%rsi)\n jmp 1b\n 2: out %al, $0xf4\n 9: jmp 9b");
 GUEST(changes, ".code64\n 1: mov (%rdi), %eax\n xchg %rdi, %rdx\n add %rax, 8(%rdi)\n add $4, %rdi\n dec %ecx\n jne 1b\n out %al, $0xf4\n 9: jmp 9b");
@@ -238,6 +242,8 @@ TEST("window: loops through arrays, in chunks as guessed and in others, into wha
 
         RUN(walks, .from = from, .to = to, .rounds = 1500, .again = chunk[n & 3] + TO);
         RUN(walks, .from = from, .to = chunk[n >> 2] + MISSING - 0x1f00 - n, .rounds = 3000);
+        RUN(looks_up, .from = from, .to = to + 0x400, .rounds = 500);
+        RUN(looks_up, .from = from, .to = chunk[n >> 2] + MISSING - 0x900, .rounds = 500);
         RUN(seven, .from = from, .to = to, .other = chunk[n >> 1 & 3] + TO, .rounds = 700);
         RUN(indexes, .from = from, .to = to, .other = chunk[n & 1] + TO + 0x8000, .rounds = 900);
         RUN(indexes, .from = chunk[n & 3] + MISSING - 0x800, .to = to, .other = to, .rounds = 900);
