@@ -196,3 +196,23 @@ TEST("tcg: where other RAM is mapped its code runs, though what was there was tr
     check(((X86State *)r.cpu->state)->gpr[R_DX] & 0xffff, r.sum & 0xffff);
     rig_free(&r);
 }
+
+/* ---- another engine ---- */
+
+static void nothing(Rig *r)
+{
+}
+
+TEST("tcg: under another engine nothing of this one is met: by who writes to RAM, by a reset")
+{
+    Rig r;
+    Error *err = NULL;
+
+    rig_init(&r, nothing);
+    rig_run(&r, calls, calls_end);
+    check(accel_switch(r.m, "qtest", &err), true);
+    check_str(err ? error_text(err) : "", "");
+    patch(&r);
+    device_reset(&r.cpu->dev, RESET_POWER);
+    rig_free(&r);
+}

@@ -293,10 +293,20 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
     return true;
 }
 
+static void flush_code(void *opaque)
+{
+    trans_flush(opaque);
+}
+
+/* Pages of RAM know the units that are made of them. RAM may outlive the engine, and go before it.
+ */
 static void tcg_vcpu_destroy(Vcpu *cpu)
 {
     TcgCpu *t = cpu->engine;
 
+    if (t->rt->code) {
+        vcpus_exclusive(cpu->dev.machine, flush_code, t->rt->code);
+    }
     memory_unlisten(&cpu->memory, &t->listener);
     answers_stop(t, cpu);
     TRACE("tcg.figures", "cpu%u: %" PRIu64 " instructions", cpu->id, t->rt->retired);
@@ -304,16 +314,14 @@ static void tcg_vcpu_destroy(Vcpu *cpu)
     lockstep_free(t->lockstep);
     fpu_host_free(t->rt);
     map_free(t->arena, t->arena_bytes);
+    t->rt->blocks = NULL; /* resets and gates reach t->rt under every engine */
+    t->rt->code = NULL;
+    t->rt->host = NULL;
     g_free(t);
     cpu->engine = NULL;
 }
 
 /* ---- running ---- */
-
-static void flush_code(void *opaque)
-{
-    trans_flush(opaque);
-}
 
 /* -d nochain, which the monitor's `log` may ask for when code is linked already. */
 static void nochain(Vcpu *cpu)
