@@ -28,7 +28,8 @@ static bool quick_loop(void)
 void trans_init(CodeCache *cache)
 {
     cache->quick_loop = quick_loop();
-    cache->fixed = cache->used = trans_routines(cache);
+    cache->fixed = trans_routines(cache);
+    cache->used = cache->fixed;
     cache->generation = 1;
 }
 

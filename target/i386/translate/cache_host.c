@@ -64,10 +64,15 @@ CodeCache *code_cache_new(uint64_t bytes, Error **err)
 
 void code_cache_gather(CodeCache *cache)
 {
-    while (cache->gathered < cache->used / CODE_CHUNK) {
-        size_t at = (size_t)cache->gathered++ * CODE_CHUNK;
+    uint32_t n = cache->gathered;
 
-        map_gather(cache->write + at, CODE_CHUNK);
-        map_gather(cache->run + at, CODE_CHUNK);
+    while (n < cache->used / CODE_CHUNK) {
+        size_t at = (size_t)n * CODE_CHUNK;
+
+        if (atomic_compare_exchange_strong(&cache->gathered, &n, n + 1)) { /* else another's */
+            map_gather(cache->write + at, CODE_CHUNK);
+            map_gather(cache->run + at, CODE_CHUNK);
+            n++;
+        }
     }
 }

@@ -85,7 +85,8 @@ enum { CODE_EACH = 256 };
 typedef struct CodeCache {
     uint8_t *write;     /* one memory, two mappings */
     const uint8_t *run; /* ... the executable one   */
-    uint32_t size, used, fixed;
+    uint32_t size, fixed;
+    _Atomic uint32_t used;     /* changed under the lock */
     bool quick_loop;           /* the host's LOOP instruction is as quick as other branches */
     _Atomic uint32_t gathered; /* so many CODE_CHUNKs are full and lie on huge pages */
     uint8_t *data;             /* Trans records */
