@@ -378,11 +378,17 @@ static void emit_return_rip(Unit *u, const Insn *i)
     }
 }
 
-/* What scratch registers hold of a place goes to Cpu.push_to, from where r11 gets it back. */
-static Place keep_place(Unit *u, Place p)
+/* What scratch registers hold of a place goes to Cpu.push_to, from where r11 gets it back; *again:
+ * from where. */
+static Place keep_place(Unit *u, Place p, uint32_t *again)
 {
+    *again = CPU_AT(push_to);
     if (p.base == GUEST_SP && p.index == SCRATCH_B) {
-        store_gs(&u->e, CPU_AT(push_to), SCRATCH_B);
+        if (u->addend_of == WINDOW_STACK + 1) {
+            *again = CPU_AT(window.addend) + 8 * WINDOW_STACK;
+        } else {
+            store_gs(&u->e, CPU_AT(push_to), SCRATCH_B);
+        }
         return p;
     }
     lea_index(&u->e, SCRATCH_C, p.base, p.index, 0, p.disp, true);
@@ -417,6 +423,7 @@ static void emit_call_far(Unit *u, const Insn *i)
     unsigned size = i->opsize;
     bool memory = i->operand[0].kind == OPERAND_MEM;
     Usual k = {.count = 0};
+    uint32_t again;
     Place p;
     Hole miss;
 
@@ -435,12 +442,12 @@ static void emit_call_far(Unit *u, const Insn *i)
     }
     p = emit_access_stack(u, memory, R_SP, -(int32_t)size, size, true);
     flags_settle(u, true);
-    p = keep_place(u, p);
+    p = keep_place(u, p, &again);
     emit_call_target(u, i);
     linear_lost(u);
     miss = emit_jump_lookup(u);
     emit_return_rip(u, i);
-    load_gs(e, SCRATCH_B, CPU_AT(push_to));
+    load_gs(e, SCRATCH_B, again);
     place_begin(u);
     store_pair(e, SCRATCH_C, p.base, p.index, p.disp, size);
     place_end(u);

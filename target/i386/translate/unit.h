@@ -272,7 +272,8 @@ typedef struct Unit {
     uint8_t *hoist;                       /* what window_hoist() looks at, and then the top     */
     uint8_t *top_out;                     /* where the top leads when the page's code changes   */
     Hole to_alone;                        /* from `known` to alone_top; NULL: none              */
-    Hole astray[HOIST_MAX];               /* LOOPs of those checks, to what leads there, too    */
+    Hole astray[2 * HOIST_MAX];           /* LOOPs of those checks, to what leads there, too    */
+    uint16_t small_at_top;                /* registers that are indices, looked at there        */
     unsigned astrays;
     uint8_t *alone_top; /* of the second version, of a loop; NULL: none       */
     Edges edges;

@@ -374,6 +374,68 @@ static unsigned room_for(const Address *a)
     return longer ? LONG : SHORT;
 }
 
+/* Is the index from 0 to 2^32 - 1? */
+static void check_small(Unit *u, unsigned index)
+{
+    Emit *e = &u->e;
+
+    if (!(u->small_at_top >> index & 1)) {
+        rorx(e, SCRATCH_C, guest_reg(u, index, SCRATCH_C), 32, true);
+        lea_base(e, SCRATCH_C, SCRATCH_C, 1, false);
+        u->astray[u->astrays++] = loop8(e);
+        u->small_at_top |= 1u << index;
+    }
+}
+
+/* The sum's base, as an anchor. */
+static Access base_of(const Access *a)
+{
+    Access base = *a;
+
+    base.anchor = ANCHOR_BASE;
+    base.chunk = (a->chunk & 0xffff) | a->chunk >> STRETCH_SHIFT << STRETCH_SHIFT;
+    base.near = 0;
+    return base;
+}
+
+/* A sum of which the base alone is looked at elsewhere, too: then it is the base that is looked at,
+ * and the index must be small. */
+static bool apart(const Unit *u, const Access *a, const Address *top, unsigned *slot)
+{
+    Access base = base_of(a);
+
+    if (a->anchor != ANCHOR_SUM || !u->cache->quick_loop || u->recipe >= 0 || top->seg >= SEG_FS ||
+        top->base >= 16 || top->index >= 16 || u->edges.step[top->base] ||
+        was(u, top->index) > INT32_MAX || !slot_of(u, was(u, top->base), slot)) {
+        return false;
+    }
+    for (const Access *b = u->access; b < u->access + u->accesses; b++) {
+        if (b->anchor == ANCHOR_BASE && b->chunk == base.chunk && near(b->near, 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void hoist_apart(Unit *u, const Access *a, const Address *top, unsigned slot)
+{
+    enum { SHORT = 48, LONG = 70 };
+    Access base = base_of(a);
+    const Within *w = find(u, &base);
+
+    astray_room(u, in_frame(top->base) || in_frame(top->index) ? LONG : SHORT);
+    check_small(u, top->index);
+    if (!w) {
+        if (in_frame(top->base)) {
+            linear_lost(u);
+        }
+        check_in_front(u, guest_reg(u, top->base, SCRATCH_A), slot);
+        *place_for(u) = (Within){base.chunk, 0, slot, 0, u->count - 1};
+    }
+    *place_for(u) = (Within){a->chunk, 0, w ? w->slot : slot, 0, u->count - 1};
+    u->hoisted = true;
+}
+
 static void hoist(Unit *u, const Access *a)
 {
     Access top = *a;
@@ -385,6 +447,10 @@ static void hoist(Unit *u, const Access *a)
     if (a->anchor == ANCHOR_NONE || a->insn > u->edges.last || find(u, &top) || !near(a->near, 0) ||
         !anchor_at_top(u, a, &address, &step) || !touched(u, a, step) ||
         !slot_of(u, sum_was(u, &address), &slot)) {
+        return;
+    }
+    if (apart(u, a, &address, &slot)) {
+        hoist_apart(u, a, &address, slot);
         return;
     }
     astray_room(u, room_for(&address));
