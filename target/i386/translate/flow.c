@@ -325,15 +325,21 @@ static void emit_target_operand(Unit *u, const Insn *i)
     flags_settle(u, true);
 }
 
-/* access: how many accesses the instruction has in front of that. */
-static void emit_push_return(Unit *u, unsigned access, unsigned size)
+/* access: how many accesses the instruction has in front of that. to: the page offset whose rip is
+ * in rbp; -1: it is not. */
+static void emit_push_return(Unit *u, unsigned access, int32_t to)
 {
+    unsigned size = unit_now(u)->i->opsize;
     Emit *e = &u->e;
     Place p;
 
     p = emit_access_stack(u, access, R_SP, -(int32_t)size, size, true);
     flags_settle(u, true);
-    emit_target(u, unit_next(u), SCRATCH_C);
+    if (to >= 0 && u->direct) { /* whose check has left rbp alone */
+        lea_base(e, SCRATCH_C, SCRATCH_A, unit_next(u) - to, u->code64);
+    } else {
+        emit_target(u, unit_next(u), SCRATCH_C);
+    }
     place_begin(u);
     store_pair(e, SCRATCH_C, p.base, p.index, p.disp, size);
     place_end(u);
@@ -396,23 +402,26 @@ static Place keep_place(Unit *u, Place p, uint32_t *again)
     return (Place){.base = SCRATCH_B, .index = NO_INDEX};
 }
 
-/* Where rbp is the place that is known: as a call of that. What is found out on this way is not
- * known to the others. */
-static void emit_call_usual(Unit *u, const Insn *i, const Usual *k, unsigned n, unsigned access)
+/* Where rbp is the usual place: as a call of that. A check that is made on this way is not known to
+ * the other. */
+static void emit_call_usual(Unit *u, const Usual *k, unsigned access)
 {
-    Hole other = usual_other_far(u, k, n);
+    bool near = u->window; /* the stack's check is short */
+    Hole other = near ? usual_other(u, k, 0) : usual_other_far(u, k, 0);
     Share share[SHARES];
-    unsigned withins = u->withins;
 
     __builtin_memcpy(share, u->share, sizeof share);
-    emit_push_return(u, access, i->opsize);
-    emit_link(u, k->to[n]);
+    emit_push_return(u, access, k->to[0]);
+    emit_link(u, k->to[0]);
     __builtin_memcpy(u->share, share, sizeof share);
-    u->withins = withins;
     u->frame_at = NULL;
     linear_lost(u);
     addend_lost(u);
-    fill32(&u->e, other, u->e.at);
+    if (near) {
+        fill8(&u->e, other);
+    } else {
+        fill32(&u->e, other, u->e.at);
+    }
 }
 
 /* Nothing is pushed before it is known that the interpreter need not run the instruction, and the
@@ -435,7 +444,7 @@ static void emit_call_far(Unit *u, const Insn *i)
         emit_target_operand(u, i);
     }
     if (k.count) {
-        emit_call_usual(u, i, &k, 0, memory);
+        emit_call_usual(u, &k, memory);
     }
     if (memory) {
         store_gs(e, CPU_AT(jump_rip), SCRATCH_A);
@@ -461,7 +470,7 @@ static void emit_call_near(Unit *u, const Insn *i)
     int32_t at = unit_next(u) + (int32_t)i->imm;
 
     if (i->operand[0].kind == OPERAND_REL && in_page(u, at)) {
-        emit_push_return(u, 0, i->opsize);
+        emit_push_return(u, 0, -1);
         emit_go(u, at);
     } else {
         emit_call_far(u, i);

@@ -206,6 +206,18 @@ static unsigned way_on(const Ways *w, unsigned at)
     return nearest;
 }
 
+/* A function that calls itself: what is behind such a call is decoded, so that it is known where it
+ * may return to (usual.c). false: start over. */
+static bool behind_call(Cpu *c, const Block *b, unsigned next, unsigned top)
+{
+    const Insn *last = &b->insn[b->count - 1];
+    const Block *made;
+
+    return last->op != OP_CALL || last->operand[0].kind != OPERAND_REL ||
+           branch_to(b, next) != top || next >= GUEST_PAGE || block_at(c, b->page | next) ||
+           block_ahead(c, next, &made);
+}
+
 /* What a unit would end at because it has not been run yet is decoded: what a branch in a loop
  * jumps over, and what is branched to behind RET, CALL or JMP. false: start over. */
 bool unit_ahead(Cpu *c, const Block *b)
@@ -224,6 +236,9 @@ bool unit_ahead(Cpu *c, const Block *b)
         count += b->count;
         at += b->bytes;
         way_note(&ways, b, at);
+        if (!behind_call(c, b, at, top)) {
+            return false;
+        }
         at = falls ? at : way_on(&ways, at);
         if (count >= c->unit_max || at >= GUEST_PAGE ||
             (!falls && (count >= UNIT_LONG || !(c->mode & MODE_PLAIN)))) {

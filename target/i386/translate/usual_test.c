@@ -26,14 +26,17 @@ GUEST(returns_32, ".code32\n 1: add %ecx, %eax\n .org returns_32 + 0xfb, 0x90\n 
 /* Calls 0x200 by register, by memory, jumps to 0x280; seldom to 0x300, and 0x1000. */
 GUEST(through, ".code64\n lea through + 0x200(%rip), %r12\n lea through + 0x300(%rip), %r13\n lea through + 0x280(%rip), %r14\n lea through + 0x1000(%rip), %r15\n"
                " 1: mov %r12, %r10\n mov %r14, %r11\n test $31, %cl\n cmovz %r13, %r10\n cmovz %r13, %r11\n test $63, %cl\n cmovz %r15, %r10\n"
-               " mov %r10, (%rsi)\n add %rcx, %rax\n call *%r10\n .org through + 0x100, 0x90\n" FLAGS64 " imul %rcx, %rax\n call *(%rsi)\n" FLAGS64
+               " mov %r10, (%rsi)\n push %rax\n pop %rbx\n add %rcx, %rax\n call *%r10\n .org through + 0x100, 0x90\n" FLAGS64 " imul %rcx, %rax\n call *(%rsi)\n" FLAGS64
                " add %rcx, %rax\n jmp *%r11\n .org through + 0x180, 0x90\n 2:" FLAGS64 " dec %ecx\n jnz 1b\n hlt\n"
                " .org through + 0x200, 0x90\n adc $5, %rdx\n ret\n .org through + 0x280, 0x90\n sbb %rax, %rdx\n jmp 2b\n"
                " .org through + 0x300, 0x90\n cmp %r11, %r13\n lea 1(%rdx), %rdx\n jne 3f\n mov %r14, %r11\n 3: jc 2b\n cmp %rsp, %rdi\n je 2b\n ret\n"
                " .org through + 0x1000, 0x90\n rol $1, %rdx\n ret");
+/* Four callers, of which none is usual. */
+GUEST(many, ".code64\n 1: jmp 3f\n .org many + 0xfb, 0x90\n 3: call 2f\n jmp 3f\n .org many + 0x1fb, 0x90\n 3: call 2f\n jmp 3f\n .org many + 0x2fb, 0x90\n 3: call 2f\n"
+            " jmp 3f\n .org many + 0x3fb, 0x90\n 3: call 2f\n dec %ecx\n jnz 1b\n hlt\n 2: ret");
 GUEST(own_top, ".code64\n lea 1f(%rip), %rbx\n xor %eax, %eax\n 1: push %rbx\n add %rcx, %rax\n dec %ecx\n jz 2f\n ret\n 2: pop %rbx\n hlt");
 GUEST(fibs, ".code64\n mov $14, %edi\n call 1f\n hlt\n 1: push %rbp\n push %rbx\n sub $8, %rsp\n mov %edi, %ebx\n cmp $1, %edi\n jbe 2f\n"
-            " lea -1(%rdi), %edi\n call 1b\n mov %eax, %ebp\n lea -2(%rbx), %edi\n call 1b\n lea (%rbp,%rax), %ebx\n 2: mov %ebx, %eax\n"
+            " lea -1(%rdi), %edi\n jmp 3f\n .org fibs + 0x7b, 0x90\n 3: call 1b\n mov %eax, %ebp\n lea -2(%rbx), %edi\n .org fibs + 0x9b, 0x90\n call 1b\n lea (%rbp,%rax), %ebx\n 2: mov %ebx, %eax\n"
             " add $8, %rsp\n pop %rbx\n pop %rbp\n ret");
 /* At the top of its stack nothing can be pushed; at the last of ROUNDS. */
 GUEST(pushes, ".code64\n lea 2f(%rip), %rbx\n mov %rbx, (%rsi)\n 1: add %rcx, %rax\n cmp $1, %ecx\n cmove %rdi, %rsp\n call *(%rsi)\n adc $0, %rdx\n dec %ecx\n"
@@ -128,6 +131,16 @@ TEST("usual: returns to callers of the page go by branches, those to others by t
     }
 }
 
+TEST("usual: a function with many callers returns by the table alone")
+{
+    BareCpu *b = RUN(many);
+
+    for (unsigned at = 0x100; at <= 0x400; at += 0x100) {
+        check(in_table(b, at), b->code != NULL);
+    }
+    bare_free(b);
+}
+
 TEST("usual: returns in 32-bit code")
 {
     BareCpu *b = RUN_AS(CODE_32, returns_32, .to = 0);
@@ -165,7 +178,8 @@ TEST("usual: a function that calls itself twice returns behind both calls, seen 
     BareCpu *b = RUN(fibs);
 
     check(b->c->s.gpr[R_AX], 377);
-    check(b->c->entries < 60, true);
+    check(in_table(b, 0x80), false);
+    check(in_table(b, 0xa0), false);
     bare_free(b);
 }
 
@@ -185,4 +199,36 @@ TEST("usual: what a function returns to is changed")
         check(b->c->s.gpr[R_AX], ROUNDS + 500);
         bare_free(b);
     }
+}
+
+TEST("usual: where branches went is counted by place, old times count less, and another page is "
+     "elsewhere")
+{
+    BareCpu *b = bare_new(CODE_64);
+    const Went *w;
+
+    check(went_find(b->c, 0x1234) == NULL, true);
+    went_note(b->c, 0x1234, 0x7234, 0x7010);
+    went_note(b->c, 0x1234, 0x7234, 0x8010);
+    for (unsigned n = 0; n < 300; n++) {
+        went_note(b->c, 0x1234, 0x7234, 0x7020);
+    }
+    w = went_find(b->c, 0x1234);
+    check(w->to[1], 0x20);
+    check(w->at[1], 300 - 255 + 127);
+    check(w->at[0] + w->elsewhere, 0);
+    bare_free(b);
+}
+
+TEST("usual: places beyond those that are counted, and other pages, are elsewhere")
+{
+    BareCpu *b = bare_new(CODE_64);
+
+    for (unsigned n = 0; n < WENT_PLACES + 2; n++) {
+        went_note(b->c, 0x1234, 0x7234, 0x7000 + n);
+    }
+    went_note(b->c, 0x1234, 0x7234, 0x9001);
+    check(went_find(b->c, 0x1234)->elsewhere, 3);
+    check(went_find(b->c, 0x1234)->at[0], 1);
+    bare_free(b);
 }
