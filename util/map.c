@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory from the host's kernel by pages (mmap(2), memfd_create(2)). Tables of megabytes that are
+ * Memory from the host's kernel by pages (mmap(2)). Tables of megabytes that are
  * looked up at random cost a walk of page tables at every look-up unless they lie on huge pages.
  * Linux gives huge pages to shared memory by itself only where its administrator says so; from 6.1
  * on it makes some when it is asked to (MADV_COLLAPSE).
@@ -63,35 +63,46 @@ void *map_zeroed(size_t bytes)
 }
 
 /* Where a huge page may lie over it, should the host make one of the memory's pages. */
-static void *map_shared(int fd, size_t bytes, int protection)
+static uint8_t *map_shared(size_t bytes)
 {
-    void *room = bytes < huge ? NULL : map_aligned(bytes),
-         *at = mmap(room, bytes, protection, MAP_SHARED | (room ? MAP_FIXED : 0), fd, 0);
+    uint8_t *room = bytes < huge ? NULL : map_aligned(bytes),
+            *at = mmap(room, bytes, PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | (room ? MAP_FIXED : 0), -1, 0);
 
     if (at == MAP_FAILED) {
-        if (room) {
-            munmap(room, bytes);
-        }
+        map_free(room, bytes);
         return NULL;
     }
     return at;
 }
 
-bool map_twice(const char *name, size_t bytes, uint8_t **write, const uint8_t **run)
+/* The same memory once more (mremap(2): of shared memory, from a size of 0). */
+static uint8_t *map_again(uint8_t *at, size_t bytes)
 {
-    int fd = memfd_create(name, MFD_CLOEXEC), why;
-    bool sized;
+    uint8_t *room = bytes < huge ? NULL : map_aligned(bytes),
+            *again = mremap(at, 0, bytes, MREMAP_MAYMOVE | (room ? MREMAP_FIXED : 0), room);
+
+    if (again == MAP_FAILED) {
+        map_free(room, bytes);
+        return NULL;
+    }
+    return again;
+}
+
+/* No file of its own: perf takes names of translated code from perf-PID.map only for memory that
+ * has no file, or /dev/zero, as this is called. */
+bool map_twice(size_t bytes, uint8_t **write, const uint8_t **run)
+{
+    uint8_t *again;
+    int why;
 
     bytes = whole(bytes);
-    sized = fd >= 0 && !ftruncate(fd, bytes);
-
-    *write = sized ? map_shared(fd, bytes, PROT_READ | PROT_WRITE) : NULL;
-    *run = *write ? map_shared(fd, bytes, PROT_READ | PROT_EXEC) : NULL;
+    *write = map_shared(bytes);
+    again = *write ? map_again(*write, bytes) : NULL;
+    *run = again && !mprotect(again, bytes, PROT_READ | PROT_EXEC) ? again : NULL;
     why = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
     if (!*run) {
+        map_free(again, bytes);
         map_free(*write, bytes);
         *write = NULL;
         errno = why;

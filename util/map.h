@@ -9,9 +9,9 @@
  * NULL: none (errno). */
 void *map_zeroed(size_t bytes);
 
-/* One memory seen at two addresses, so that none can be both written and executed. name: for
- * /proc/PID/maps. false: none (errno), *write and *run are NULL. */
-bool map_twice(const char *name, size_t bytes, uint8_t **write, const uint8_t **run);
+/* One memory seen at two addresses, so that none can be both written and executed. false: none
+ * (errno), *write and *run are NULL. */
+bool map_twice(size_t bytes, uint8_t **write, const uint8_t **run);
 
 /* Have memory of map_twice() that has been written to lie on huge pages from now on, if the host
  * can. at, bytes: multiples of 2 MB, counted from its beginning. Takes about a millisecond for 2

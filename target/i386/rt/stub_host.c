@@ -84,7 +84,7 @@ bool fpu_host_new(Cpu *c, Error **err)
     host_layout(f);
     f->image = aligned_alloc(64, (f->image_bytes + 4095) & ~63u);
     f->scratch = aligned_alloc(64, STUB_SCRATCH);
-    if (!f->image || !f->scratch || !map_twice("stubs", STUB_CACHE, &f->code_write, &f->code_run)) {
+    if (!f->image || !f->scratch || !map_twice(STUB_CACHE, &f->code_write, &f->code_run)) {
         fpu_host_free(c);
         return error_set(err, "no memory for the FPU's code");
     }

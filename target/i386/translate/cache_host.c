@@ -52,7 +52,7 @@ CodeCache *code_cache_new(uint64_t bytes, Error **err)
         cache->by_address = map_zeroed(cache->most * sizeof *cache->by_address);
     }
     if (!cache || !cache->data || !cache->by_address ||
-        !map_twice("code", bytes, &cache->write, &cache->run)) {
+        !map_twice(bytes, &cache->write, &cache->run)) {
         error_errno(err, errno, "cannot map %llu MB of code cache",
                     (unsigned long long)bytes >> 20);
         code_cache_free(cache);
