@@ -279,6 +279,8 @@ static void emit_region_alone(Unit *u, const Region *r)
     u->garbage = r->before.garbage;
     u->fpu_known = r->before.fpu_known;
     u->x87 = r->before.x87;
+    linear_lost(u);
+    addend_lost(u); /* who comes here has whichever it was */
     if (u->hoisted) {
         emit_alone_top(u);
     }
@@ -378,13 +380,24 @@ static unsigned emit_front(Unit *u)
     return u->e.at - u->far;
 }
 
+/* Does a branch in front of instruction n stay in the unit? The second version has none that do. */
+static bool inner_before(const Unit *u, unsigned n)
+{
+    for (unsigned k = 0; k < u->inners; k++) {
+        if (u->inner[k].from < n) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The checks in front of a loop. Where a round's last x87 instruction is written down by the next
  * round, who comes from elsewhere does one in the second version first: so whoever comes to the top
  * has one behind him. */
 static void emit_hoist(Unit *u)
 {
     u->known = u->e.at;
-    if (u->window && u->x87_round.last >= 0) {
+    if (u->window && u->x87_round.last >= 0 && !inner_before(u, u->x87_edge)) {
         u->to_alone = jmp32(&u->e);
     }
     u->hoist = u->e.at;

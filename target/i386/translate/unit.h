@@ -358,7 +358,8 @@ void guess_emit_cold(Unit *u, const Cold *cold); /* COLD_GUESS                 *
 /* window.c: accesses in the window (docs/design/translator.md, "The direct window") */
 /* false: check it in the usual way. */
 bool window_access(Unit *u, const Address *a, const Access *what, Place *p);
-/* Have the checks of a loop's values done in front of its top, where the unit is one. */
+/* Have the checks of a loop's values done in front of its top, where the unit is one. 32-bit code
+ * has none, and two versions only for the x87's sake. */
 void window_hoist(Unit *u);
 /* Where the checks' branches of one byte lead: emitted where nobody comes by. */
 void window_lost(Unit *u);

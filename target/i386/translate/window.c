@@ -468,18 +468,22 @@ static void hoist(Unit *u, const Access *a)
 
 void window_hoist(Unit *u)
 {
-    if (!u->window || !u->code64 || !u->edges.any || u->edges.unknown || u->page2) {
+    unsigned slot;
+
+    if (!u->window || !u->edges.any || u->edges.unknown || u->page2) {
         return;
     }
     u->now = 0;
     u->before = (struct Before){u->recipe, u->garbage, u->fpu_known, u->x87};
-    for (unsigned n = 0; n < u->accesses && u->withins < HOIST_MAX; n++) {
+    for (unsigned n = 0; n < u->accesses && u->withins < HOIST_MAX && u->code64; n++) {
         hoist(u, &u->access[n]);
     }
+    u->hoisted |= !u->code64 && u->to_alone;
     if (u->hoisted) {
         region_extend(u, u->count - 1);
-        u->loop_addend = u->within[0].slot + 1;
-        window_addend(u, u->within[0].slot);
+        slot = u->withins ? u->within[0].slot : 0;
+        u->loop_addend = slot + 1;
+        window_addend(u, slot);
         linear_lost(u);
     }
 }

@@ -63,6 +63,8 @@ GUEST(looks_up, ".code64\n lea 7f(%rip), %r9\n 1: lea 6f(%rip), %rbx\n mov (%rsi
                 " and $7, %eax\n add (%rbx,%rax,8), %rbp\n add (%r9,%rax,4), %rbp\n movzbl 1(%rsi), %edx\n add %rdx, %rdx\n adc %rbp, (%rdi,%rdx,8)\n"
                 " movzbl 2(%rsi), %edx\n shl $3, %rdx\n xor %rbp, (%rdi,%rdx,4)\n add %rdx, %rdx\n mov (%rdi,%rdx), %r8\n add $4, %rsi\n add $2, %rbx\n"
                 " add 8(%rbx), %r8\n dec %rcx\n jne 1b\n out %al, $0xf4\n 9: jmp 9b\n 7: .fill 24, 4, 0x12345678\n 6: .fill 24, 8, 0x9abcdef");
+GUEST(stack_first, ".code64\n push %rcx\n push %rcx\n 1: add 8(%rsp), %rax\n add %rax, (%rdi)\n add $8, %rdi\n dec %rcx\n mov %rax, 8(%rsp)\n jnz 1b\n nop\n"
+                   " jmp 2f\n .skip 100\n 2: out %al, $0xf4\n 9: jmp 9b");
 GUEST(apart, ".code64\n 3: mov %rdx, %rbx\n 1: mov (%rsi,%rbx,8), %rax\n add %rax, (%rdi,%rbx,8)\n adc %rax, (%rsi,%rbx,4)\n inc %rbx\n test $15, %bl\n jnz 1b\n"
              " add 16(%rsi), %rax\n add %rax, 24(%rdi)\n xor $-16, %rdx\n dec %rcx\n jnz 3b\n out %al, $0xf4\n 9: jmp 9b");
 GUEST(apart_framed, ".code64\n mov %rsi, %r8\n mov %rdi, %r9\n 3: mov %rdx, %r10\n 1: mov (%r8,%r10,8), %rax\n add %rax, (%r9,%r10,8)\n inc %r10\n test $15, %r10b\n"
@@ -247,6 +249,7 @@ TEST("window: loops through arrays, in chunks as guessed and in others, into wha
         RUN(walks, .from = from, .to = to, .rounds = 1500, .again = chunk[n & 3] + TO);
         RUN(walks, .from = from, .to = chunk[n >> 2] + MISSING - 0x1f00 - n, .rounds = 3000);
         RUN(looks_up, .from = from, .to = to + 0x400, .rounds = 500);
+        RUN(stack_first, .from = from, .to = to, .rounds = 70, .again = chunk[n & 3] + TO);
         RUN(apart, .from = from + 0x400, .to = to + 0x400, .other = 0, .rounds = 60);
         RUN(apart, .from = from + 0x400, .to = to + 0x400, .other = -16, .rounds = 60);
         RUN(apart, .from = from, .to = HEAP + TO, .other = (STACK - HEAP) / 8, .rounds = 2);

@@ -51,6 +51,21 @@ enum {
 /* clang-format on */
 LOOPS(LOOP)
 
+/* The same in compatibility mode, of which all data lies in one chunk. */
+#define LOOP_32(name, text)                             \
+    GUEST(name, ".code32\n fninit\n fldl (%ebp)\n" text \
+                "\n 8: fnstenv 64(%ebp)\n out %al, $0xf4\n 9: jmp 9b");
+/* clang-format off */
+#define LOOPS_32(k) \
+    k(walks_32, "1: fldl (%esi)\n fmull 0x400(%esi)\n fld1\n faddp\n fstpl (%edi)\n add $8, %esi\n add $8, %edi\n dec %ecx\n jnz 1b") \
+    k(down_32, "1: fldl -8(%esi,%ecx,8)\n fstpl -8(%edi,%ecx,8)\n dec %ecx\n jne 1b") \
+    k(loads_32, "1: add (%edx), %ebx\n fldl (%esi)\n fstps (%edi)\n sub $-4, %edi\n add $8, %esi\n add $8, %edx\n dec %ecx\n jne 1b") \
+    k(pushes_32, "1: push (%esi)\n fldl (%edi)\n fadds (%esp)\n pop %eax\n fstpl (%edi)\n add $4, %esi\n add $8, %edi\n dec %ecx\n jne 1b") \
+    k(skips_32, "1: fldl (%esi)\n testb $9, (%esi)\n jz 2f\n fadd %st(0)\n fstl 8(%edi)\n 2: fstpl (%edi)\n add $8, %esi\n add $8, %edi\n dec %ecx\n jne 1b") \
+    k(narrow_32, "1: fldl (%esi)\n fstpl (%di)\n inc %di\n add $8, %esi\n dec %ecx\n jne 1b")
+/* clang-format on */
+LOOPS_32(LOOP_32)
+
 typedef enum Way { INTERPRETED, PLAIN, WINDOW, WAYS } Way;
 
 static void map(BareCpu *b, uint64_t linear, unsigned n)
@@ -68,13 +83,30 @@ static void map(BareCpu *b, uint64_t linear, unsigned n)
     }
 }
 
-static BareCpu *cpu_new(Way way)
+static void make_flat(BareCpu *b)
+{
+    X86State *s = &b->c->s;
+
+    for (unsigned n = 0; n < SEG_LDTR; n++) {
+        s->seg[n].attr = (s->seg[n].attr & ~ATTR_L) | ATTR_DB | ATTR_G;
+        s->seg[n].limit = 0xffffffff;
+    }
+    rt_state_loaded(b->c);
+}
+
+static BareCpu *cpu_new(Way way, bool flat)
 {
     BareCpu *b = bare_new_as(CODE_64, way != INTERPRETED);
 
     map(b, HEAP, 0);
     map(b, STACK, 1);
     b->c->window.always = bare_window(b) && way == WINDOW;
+    if (flat) {
+        const uint64_t pages = (TABLES + 0x2000) | 7; /* HEAP's */
+
+        memcpy(b->ram + BARE_TABLES + 0x3000, &pages, sizeof pages);
+        make_flat(b);
+    }
     return b;
 }
 
@@ -97,11 +129,16 @@ static void run_guest(BareCpu *b, const Run *r)
     gpr[R_DI] = r->to;
     gpr[R_DX] = r->other;
     gpr[R_CX] = r->rounds;
-    gpr[R_SP] = STACK + FROM + 0x8000;
-    gpr[15] = HEAP + ENV;
+    gpr[R_SP] = FROM + 0x8000;
+    gpr[R_BP] = ENV;
+    b->c->s.rip = BARE_CODE;
+    if (b->c->code_size == CODE_64) {
+        gpr[R_SP] += STACK;
+        gpr[15] = HEAP + ENV;
+        b->c->s.rip += HEAP;
+    }
     b->c->s.seg[SEG_GS].base = 0x10;
     b->c->s.activity = CPU_RUNNING;
-    b->c->s.rip = HEAP + BARE_CODE;
     cpu_attended(b->c);
     tlb_flush(b->c);
     bare_run(b);
@@ -126,29 +163,44 @@ static void compare(BareCpu *b, BareCpu *a)
     check(memcmp(a->ram + ENV, b->ram + ENV, BARE_RAM - ENV), 0);
 }
 
-/* Twice each: the second time the code is there when the loop is entered. */
-static void each(Run r)
+/* Twice: the second time the code is there when the loop is entered. */
+static void all_ways(BareCpu *cpu[WAYS], const Run *r)
+{
+    for (unsigned n = 0; n < 2; n++) {
+        for (Way way = INTERPRETED; way < WAYS; way++) {
+            run_guest(cpu[way], r);
+            if (way != INTERPRETED) {
+                compare(cpu[way], cpu[INTERPRETED]);
+            }
+        }
+    }
+}
+
+#define RUN(name, text) \
+    r.code = name;      \
+    r.end = name##_end; \
+    all_ways(cpu, &r);
+
+static void each_in(bool flat, Run r)
 {
     BareCpu *cpu[WAYS];
 
     for (Way way = INTERPRETED; way < WAYS; way++) {
-        cpu[way] = cpu_new(way);
+        cpu[way] = cpu_new(way, flat);
     }
-#define RUN(name, text)                              \
-    r.code = name;                                   \
-    r.end = name##_end;                              \
-    for (unsigned n = 0; n < 2; n++) {               \
-        for (Way way = 0; way < WAYS; way++) {       \
-            run_guest(cpu[way], &r);                 \
-            if (way) {                               \
-                compare(cpu[way], cpu[INTERPRETED]); \
-            }                                        \
-        }                                            \
+    if (flat) {
+        LOOPS_32(RUN)
+    } else {
+        LOOPS(RUN)
     }
-    LOOPS(RUN)
     for (Way way = INTERPRETED; way < WAYS; way++) {
         bare_free(cpu[way]);
     }
+}
+
+static void each(Run r)
+{
+    each_in(false, r);
 }
 
 TEST("x87: its pointers behind loops, in few rounds and many, in each chunk")
@@ -179,5 +231,24 @@ TEST("x87: its pointers at faults over a page's end, and where no chunk is")
         each((Run){.from = FROM, .to = MISSING - 0x400 - n, .other = HEAP + TO, .rounds = 999});
         each((Run){.from = HEAP + FROM, .to = 0x550000000000ull - 80 + n, .rounds = 999});
         each((Run){.from = 0x800000000000ull - 80 + n, .to = TO, .other = TO, .rounds = 999});
+    }
+}
+
+static void each_flat(Run r)
+{
+    each_in(true, r);
+}
+
+TEST("x87: its pointers in 32-bit code: behind loops, and at faults")
+{
+    for (unsigned n = 1; n < 1000; n = n * 3 + 2) {
+        each_flat((Run){.from = FROM, .to = TO + n, .other = FROM + n, .rounds = n});
+    }
+    for (uint64_t n = 0; n < 0x1000; n = n * 5 + 8) {
+        const uint64_t at = MISSING - n;
+
+        each_flat((Run){.from = at, .to = TO, .other = FROM, .rounds = 900});
+        each_flat((Run){.from = FROM, .to = at, .other = FROM, .rounds = 900});
+        each_flat((Run){.from = FROM, .to = TO, .other = at, .rounds = 900});
     }
 }
