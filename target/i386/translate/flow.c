@@ -402,17 +402,17 @@ static Place keep_place(Unit *u, Place p, uint32_t *again)
     return (Place){.base = SCRATCH_B, .index = NO_INDEX};
 }
 
-/* Where rbp is the usual place: as a call of that. A check that is made on this way is not known to
- * the other. */
-static void emit_call_usual(Unit *u, const Usual *k, unsigned access)
+/* Where rbp is the nth usual place: as a call of that. A check that is made on this way is not
+ * known to the others. */
+static void emit_call_usual(Unit *u, const Usual *k, unsigned n, unsigned access)
 {
     bool near = u->window; /* the stack's check is short */
-    Hole other = near ? usual_other(u, k, 0) : usual_other_far(u, k, 0);
+    Hole other = near ? usual_other(u, k, n) : usual_other_far(u, k, n);
     Share share[SHARES];
 
     __builtin_memcpy(share, u->share, sizeof share);
-    emit_push_return(u, access, k->to[0]);
-    emit_link(u, k->to[0]);
+    emit_push_return(u, access, k->to[n]);
+    emit_link(u, k->to[n]);
     __builtin_memcpy(u->share, share, sizeof share);
     u->frame_at = NULL;
     linear_lost(u);
@@ -443,8 +443,8 @@ static void emit_call_far(Unit *u, const Insn *i)
     if (memory || k.count) {
         emit_target_operand(u, i);
     }
-    if (k.count) {
-        emit_call_usual(u, &k, memory);
+    for (unsigned n = 0; n < k.count; n++) {
+        emit_call_usual(u, &k, n, memory);
     }
     if (memory) {
         store_gs(e, CPU_AT(jump_rip), SCRATCH_A);

@@ -24,11 +24,11 @@ GUEST(returns_32, ".code32\n 1: add %ecx, %eax\n .org returns_32 + 0xfb, 0x90\n 
                   " test $31, %cl\n jnz 3f\n .org returns_32 + 0x2fb, 0x90\n call 2f\n adc %ecx, %edx\n 3: dec %ecx\n jnz 1b\n hlt\n"
                   " 2: mov (%esi), %ebx\n imul %ecx, %ebx\n add %ebx, %eax\n inc %ebx\n ret");
 /* Calls 0x200 by register, by memory, jumps to 0x280; seldom to 0x300, and 0x1000. */
-GUEST(through, ".code64\n lea through + 0x200(%rip), %r12\n lea through + 0x300(%rip), %r13\n lea through + 0x280(%rip), %r14\n lea through + 0x1000(%rip), %r15\n"
-               " 1: mov %r12, %r10\n mov %r14, %r11\n test $31, %cl\n cmovz %r13, %r10\n cmovz %r13, %r11\n test $63, %cl\n cmovz %r15, %r10\n"
+GUEST(through, ".code64\n lea through + 0x200(%rip), %r12\n lea through + 0x300(%rip), %r13\n lea through + 0x280(%rip), %r14\n lea through + 0x1000(%rip), %r15\n lea through + 0x240(%rip), %rbp\n"
+               " 1: mov %r12, %r10\n mov %r14, %r11\n test $1, %cl\n cmovz %rbp, %r10\n test $31, %cl\n cmovz %r13, %r10\n cmovz %r13, %r11\n test $63, %cl\n cmovz %r15, %r10\n"
                " mov %r10, (%rsi)\n push %rax\n pop %rbx\n add %rcx, %rax\n call *%r10\n .org through + 0x100, 0x90\n" FLAGS64 " imul %rcx, %rax\n call *(%rsi)\n" FLAGS64
                " add %rcx, %rax\n jmp *%r11\n .org through + 0x180, 0x90\n 2:" FLAGS64 " dec %ecx\n jnz 1b\n hlt\n"
-               " .org through + 0x200, 0x90\n adc $5, %rdx\n ret\n .org through + 0x280, 0x90\n sbb %rax, %rdx\n jmp 2b\n"
+               " .org through + 0x200, 0x90\n adc $5, %rdx\n ret\n .org through + 0x240, 0x90\n sbb $7, %rdx\n ret\n .org through + 0x280, 0x90\n sbb %rax, %rdx\n jmp 2b\n"
                " .org through + 0x300, 0x90\n cmp %r11, %r13\n lea 1(%rdx), %rdx\n jne 3f\n mov %r14, %r11\n 3: jc 2b\n cmp %rsp, %rdi\n je 2b\n ret\n"
                " .org through + 0x1000, 0x90\n rol $1, %rdx\n ret");
 /* Four callers, of which none is usual. */
@@ -158,6 +158,7 @@ TEST("usual: calls and jumps through registers and memory, to the usual place, t
         BareCpu *b = RUN(through, .window = window, .to = BARE_STACK);
 
         check(in_table(b, 0x200), false);
+        check(in_table(b, 0x240), false);
         check(in_table(b, 0x280), false);
         check(in_table(b, 0x300), b->code != NULL);
         check(in_table(b, 0x1000), b->code != NULL);
