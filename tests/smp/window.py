@@ -39,7 +39,7 @@ def boot(build, cpus, engine, rom):
 
 def check(name, text, figures, cpus, kept):
     """A line for each test; False: something is wrong."""
-    results = re.findall(r'^(PASS|FAIL) (.*)', text, re.M)
+    results = re.findall(r'^(?:\(qemu\) )?(PASS|FAIL) (.*)', text, re.M)  # the monitor's first prompt is in between
     window = [tuple(map(int, f)) for f in re.findall(r'given (\d+) times.*; (\d+) pages in .*mapped (\d+)\n', figures)]
     used = len(window) == cpus and all(given and (pages if kept else mapped) >= DATA for given, pages, mapped in window)
     for verdict, what in results:
@@ -48,6 +48,8 @@ def check(name, text, figures, cpus, kept):
         print(f'ok   litmus: window, {name}: pages mapped: {", ".join(str(mapped) for _, _, mapped in window)}', flush=True)
     else:
         print(f'FAIL litmus: window, {name}: it was not used:\n{figures}', flush=True)
+    if not results:
+        print(f'FAIL litmus: window, {name}: the guest told of no test:\n{text}', flush=True)
     return used and results and all(verdict == 'PASS' for verdict, _ in results)
 
 
