@@ -4,7 +4,9 @@
  * "x87 FPU instruction and data pointers"): only the last one before somebody may look is written
  * down, that is before a branch, a function of the interpreter's, and on each way out in between.
  * The operand's address is found again from its registers, so it is also written before they
- * change.
+ * change, but for what moves by a constant. In a loop not even the branch back is such a place, if
+ * the next round makes void what is not written (x87_plan()): that round's ways out write it then,
+ * and nobody else may come to the loop's top.
  */
 #include "target/i386/decode/groups.h"
 #include "target/i386/translate/unit.h"
