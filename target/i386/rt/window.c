@@ -87,6 +87,9 @@ static bool add(Window *w, uint64_t linear, const uint8_t *ram, unsigned bits)
     WindowPage *p = window_find(w, linear);
     uint32_t n, *head;
 
+    if (bits & WINDOW_LARGE) {
+        w->large[linear >> 27 & 63] |= 1ull << (linear >> 21 & 63);
+    }
     if (p) { /* the same page, otherwise: what lay there has been forgotten */
         p->linear = linear | bits;
         return true;
@@ -102,9 +105,6 @@ static bool add(Window *w, uint64_t linear, const uint8_t *ram, unsigned bits)
     *bucket_ram(w, ram) = n;
     w->count++;
     w->in_slot[window_slot(linear)]++;
-    if (bits & WINDOW_LARGE) {
-        w->large[linear >> 27 & 63] |= 1ull << (linear >> 21 & 63);
-    }
     return true;
 }
 

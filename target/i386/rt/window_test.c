@@ -189,6 +189,22 @@ TEST("window: INVLPG in a page of 2 MB unmaps all pieces of it")
     }
 }
 
+TEST("window: a small page that has become a piece of a large one goes with that")
+{
+    BareCpu *b = window_new();
+
+    if (b) {
+        map(b, 0, 0, PTE_CLEAN);
+        check(fault(b, LOW, false), true);
+        *(uint64_t *)(b->ram + 0x40000) = TARGETS | 0xe7;
+        check(fault(b, LOW, true), true);
+        check(mapped(b, LOW), 2);
+        tlb_flush_page(b->c, LOW + 0x5000);
+        check(mapped(b, LOW), 0);
+        bare_free(b);
+    }
+}
+
 TEST("window: a load of CR3 that flushes takes it, one that keeps gives it back with its pages")
 {
     BareCpu *b = window_new();
