@@ -115,6 +115,7 @@ static int known_page(Cpu *c, unsigned slot, uint64_t *linear, PhysPage *p)
 {
     const TlbTable *t = &c->tlb_view[VIEW_USER];
     uint64_t page;
+    bool large;
 
     if (t->read[slot] == tlb_no_tag(slot)) {
         return -1;
@@ -129,8 +130,8 @@ static int known_page(Cpu *c, unsigned slot, uint64_t *linear, PhysPage *p)
     if (!p->host || t->addend[slot] != (uintptr_t)p->host - *linear + TLB_ADDEND) {
         return -1;
     }
-    return (t->write[slot] == t->read[slot] ? WINDOW_WRITE : 0) |
-           (page & TLB2_LARGE ? WINDOW_LARGE : 0);
+    large = page & TLB2_LARGE || t->large[slot / 64] >> slot % 64 & 1; /* they may differ */
+    return (t->write[slot] == t->read[slot] ? WINDOW_WRITE : 0) | (large ? WINDOW_LARGE : 0);
 }
 
 typedef struct Run {

@@ -384,6 +384,25 @@ TEST("window: user code gets it when it has run long enough, with what the TLB k
     }
 }
 
+TEST("window: what the TLB knows of a page before and since it is a piece of a large one goes with "
+     "that")
+{
+    BareCpu *b = policy_new();
+
+    if (b) {
+        map(b, 0, 0, PTE_CLEAN);
+        tlb_flush(b->c);
+        mem_read(b->c, LOW, 1);
+        *(uint64_t *)(b->ram + 0x40000) = TARGETS | 0xe7;
+        mem_write(b->c, LOW, 1, 1);
+        check(waits(b, 4000) > 100000, true);
+        check(mapped(b, LOW), 2);
+        tlb_flush_page(b->c, LOW + 0x5000);
+        check(mapped(b, LOW), 0);
+        bare_free(b);
+    }
+}
+
 TEST("window: ticks of 1, 4 and 10 ms come to the same, and a long pause counts little")
 {
     static const unsigned piece[] = {1000, 4000, 10000, 15625};
