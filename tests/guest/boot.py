@@ -120,6 +120,9 @@ def linux_amd64(binary):
         resident = resident_beside_ram(guest.process.pid)
         check(resident < 40, True, f'{resident} MB resident beside the guest\'s RAM below 40')
         check(guest.run('dmesg | grep -c "BUG:\\|WARNING:\\|Oops"'), '0', 'complaints of the kernel')
+        guest.run('ln -s /sys/devices/system/cpu/vulnerabilities /v')
+        check(guest.run('cat /v/meltdown /v/mds').split('\n'), ['Not affected', 'Not affected'], 'page-table isolation, cleared buffers')
+        check(guest.run('grep -ci retpoline /v/spectre_v2'), '0', 'retpolines')
         power_off(guest)
 
 
