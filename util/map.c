@@ -62,6 +62,16 @@ void *map_zeroed(size_t bytes)
     return at;
 }
 
+void *map_sparse(size_t bytes)
+{
+    void *at = map_anonymous(whole(bytes));
+
+    if (at) {
+        madvise(at, whole(bytes), MADV_NOHUGEPAGE);
+    }
+    return at;
+}
+
 /* Where a huge page may lie over it, should the host make one of the memory's pages. */
 static uint8_t *map_shared(size_t bytes)
 {

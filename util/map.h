@@ -9,6 +9,9 @@
  * NULL: none (errno). */
 void *map_zeroed(size_t bytes);
 
+/* The same on small pages: for large tables of which little is touched. */
+void *map_sparse(size_t bytes);
+
 /* One memory seen at two addresses, so that none can be both written and executed. false: none
  * (errno), *write and *run are NULL. */
 bool map_twice(size_t bytes, uint8_t **write, const uint8_t **run);
@@ -18,5 +21,5 @@ bool map_twice(size_t bytes, uint8_t **write, const uint8_t **run);
  * MB. */
 void map_gather(const void *at, size_t bytes);
 
-/* Gives back what either returned; NULL: nothing. */
+/* Gives back what one of them returned; NULL: nothing. */
 void map_free(const void *at, size_t bytes);

@@ -22,6 +22,22 @@ TEST("map: zeroed memory of megabytes begins where a huge page could")
     map_free(NULL, 1);
 }
 
+TEST("map: of a sparse table only the page is taken that is touched")
+{
+    enum { PAGES = BYTES / 4096 };
+    uint8_t *at = map_sparse(BYTES);
+    unsigned char there[PAGES];
+    unsigned taken = 0;
+
+    at[BYTES / 2] = 1;
+    check(mincore(at, BYTES, there), 0);
+    for (unsigned n = 0; n < PAGES; n++) {
+        taken += there[n] & 1;
+    }
+    check(taken, 1);
+    map_free(at, BYTES);
+}
+
 TEST("map: what is written at one address is there at the other, which cannot be written")
 {
     uint8_t *write;

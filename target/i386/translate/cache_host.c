@@ -49,7 +49,7 @@ CodeCache *code_cache_new(uint64_t bytes, Error **err)
         cache->size = cache->data_size = bytes;
         cache->data = map_zeroed(bytes);
         cache->most = bytes / CODE_EACH;
-        cache->by_address = map_zeroed(cache->most * sizeof *cache->by_address);
+        cache->by_address = map_sparse(cache->most * sizeof *cache->by_address);
     }
     if (!cache || !cache->data || !cache->by_address ||
         !map_twice(bytes, &cache->write, &cache->run)) {
