@@ -228,6 +228,13 @@ static void follow(const Unit *u, Knowledge *k, const Insn *i)
 
 /* ---- what it accesses ---- */
 
+/* Less than a constant above 0, and as it stands in the register: a sum of 32 bits that has wrapped
+ * is one that the host's sums of 64 bits do not know. */
+static bool looks_up(const Knowledge *k, Known index)
+{
+    return index.byte && (k->code64 || (index.plus >= 0 && index.plus < SMALL_PLUS));
+}
+
 static void add(Unit *u, const Knowledge *k, uint64_t key, int64_t at, unsigned size, bool write)
 {
     key |= (uint64_t)k->stretch << STRETCH_SHIFT;
@@ -290,7 +297,7 @@ static void add_operand(Unit *u, const Knowledge *k, const Insn *i, unsigned siz
     anchor(u, i, base, index);
     u->access[u->accesses - 1].plus[0] = base.plus;
     u->access[u->accesses - 1].plus[1] = index.plus;
-    u->access[u->accesses - 1].byte = base.byte | index.byte << 1;
+    u->access[u->accesses - 1].byte = looks_up(k, base) | looks_up(k, index) << 1;
 }
 
 static void add_stack(Unit *u, const Knowledge *k, unsigned reg, int by, unsigned size, bool write)

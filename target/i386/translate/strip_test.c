@@ -84,6 +84,8 @@ GUEST(ends_32, ".code32\n lea (%esi,%ecx,4), %esi\n neg %ecx\n 1: mov (%esi,%ecx
                " add %eax, 0x41000(,%ecx,2)\n add $3, %edi\n inc %ecx\n jne 1b\n pushf\n hlt");
 GUEST(wraps_32, ".code32\n lea 0x3f00(%esi), %esi\n mov $-0x3f00, %ebx\n 1: mov (%esi,%ebx), %al\n"
                 " mov %al, 0x4000(%edi,%ebx)\n inc %ebx\n cmp %ecx, %ebx\n jne 1b\n pushf\n hlt");
+GUEST(less_32, ".code32\n 1: movzbl (%esi), %eax\n add $-6, %eax\n add $8, %esi\n add %ecx, 6(%edi,%eax)\n dec %ecx\n jnz 1b\n hlt");
+GUEST(more_32, ".code32\n 1: movzbl (%esi), %eax\n add $0x7fffffff, %eax\n add $0x7fffffff, %eax\n add $8, %esi\n add %ecx, 2(%edi,%eax)\n dec %ecx\n jnz 1b\n hlt");
 GUEST(tables_32, ".code32\n 1: movzbl (%esi), %eax\n inc %esi\n addl $1, (%edi,%eax,4)\n push %eax\n xor %bl, %al\n"
                  " movzbl %al, %ebx\n sbb 0x42000(%ebx), %dl\n pop %ebp\n dec %ecx\n jne 1b\n pushf\n hlt");
 /* Follows a list of which every other node has rdi's bits the other way. */
@@ -333,6 +335,8 @@ TEST("strips: 32-bit code, whose registers and addresses wrap")
         RUN_32(ends_32, .from = FROM + n, .to = TO, .rounds = 3000, .vain = true);
         RUN_32(wraps_32, .from = FROM + n, .to = TO, .rounds = n * 100, .vain = true);
         RUN_32(tables_32, .from = FROM + n, .to = TO + n * 0x200, .rounds = 5000);
+        RUN_32(less_32, .from = FROM + n, .to = TO + n * 0x200, .rounds = 5000);
+        RUN_32(more_32, .from = FROM + n, .to = TO + n * 0x200, .rounds = 5000);
     }
 }
 
