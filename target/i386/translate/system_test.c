@@ -119,3 +119,25 @@ TEST(
     check(b->c->s.rflags & FLAG_CF, FLAG_CF);
     bare_free(b);
 }
+
+/* rdi: aligned. */
+GUEST(aligns, ".code64\n mov $20, %ecx\n 1: mov 1(%rdi), %eax\n dec %ecx\n jnz 1b\n pushf\n orl "
+              "$0x40000, (%rsp)\n popf\n"
+              " mov (%rdi), %ebx\n mov $20, %ecx\n jmp 1b");
+
+TEST("alignment checks: code that was translated without them faults once EFLAGS.AC asks for them")
+{
+    for (unsigned how = 0; how < 3; how++) { /* interpreted, translated, with the window */
+        BareCpu *b = bare_new_as(CODE_64, how);
+
+        b->c->s.cr0 |= CR0_AM;
+        b->c->window.always = bare_window(b) && how == 2;
+        bare_load(b, aligns, aligns_end);
+        b->c->s.gpr[R_DI] = BARE_DATA;
+        check(bare_run(b), RT_SHUTDOWN);
+        check(bare_fault(b), EXC_AC);
+        check(b->c->last[0].rip, BARE_CODE + 5);
+        check(b->c->s.gpr[R_CX], 20);
+        bare_free(b);
+    }
+}
