@@ -361,10 +361,11 @@ static void store_state(Interp *t, Outcome *out)
     memcpy(out->regs.fpu + FX_FDP, &s->fpu.fdp, 8);
 }
 
-void interp_run(Interp *t, CodeSize code, const CpuRegs *regs, Outcome *out)
+bool interp_run(Interp *t, CodeSize code, const CpuRegs *regs, Outcome *out)
 {
     Cpu *c = t->c;
     const LastException *first = &c->last[0];
+    bool ended = false;
 
     fpu_host_attach(c, NULL); /* several share this thread */
     load_state(t, code, regs);
@@ -372,16 +373,14 @@ void interp_run(Interp *t, CodeSize code, const CpuRegs *regs, Outcome *out)
     c->strip_end = NO_STRIP;
     memset(c->last, 0, sizeof c->last);
     rt_state_loaded(c);
-    for (unsigned n = 0; n < RETURNS_MAX; n++) {
+    for (unsigned n = 0; n < RETURNS_MAX && !ended; n++) {
         RtExit why;
 
         t->deaf = n >= KICKS_MAX;
         why = rt_run(c);
         cpu_attended(c);
         c->debug_hit.reason = DEBUG_NONE;
-        if (why == RT_SHUTDOWN || why == RT_HALT) {
-            break;
-        }
+        ended = why == RT_SHUTDOWN || why == RT_HALT;
     }
     store_state(t, out);
     out->vector = first->vector;
@@ -392,4 +391,5 @@ void interp_run(Interp *t, CodeSize code, const CpuRegs *regs, Outcome *out)
     }
     out->cr2 = first->vector == EXC_PF ? first->cr2 : 0;
     out->regs.rip = first->rip;
+    return ended;
 }

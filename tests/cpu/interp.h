@@ -25,8 +25,9 @@ uint8_t *interp_memory(Interp *t, uint64_t linear);
 /* Code bytes were changed there. */
 void interp_code_written(Interp *t, uint64_t linear, unsigned bytes);
 
-/* Runs from regs until the first exception. */
-void interp_run(Interp *t, CodeSize code, const CpuRegs *regs, Outcome *out);
+/* Runs from regs until the first exception. false: there was none in 100,000 steps, or as many
+ * pauses. */
+bool interp_run(Interp *t, CodeSize code, const CpuRegs *regs, Outcome *out);
 
 /* Programs outside 64-bit code from now on: based: 32-bit segments begin at the areas they are for;
  * odd: not 0: some segments have limits, grow down, may not be written, or are not there. FS and GS

@@ -498,8 +498,8 @@ void emit_jump_far(Unit *u, int32_t at);                 /* all of it, to a page
 void emit_branch_far(Unit *u, int32_t at, int32_t from); /* the same by the branch at `from` */
 void emit_target(Unit *u, int32_t at, unsigned to);      /* rip of a page offset */
 
-void emit_link(Unit *u,
-               int32_t at); /* to another unit of the page, or by way of its links to this */
+/* To another unit of the page, or by way of its links to this. */
+void emit_link(Unit *u, int32_t at);
 
 /* usual.c: where the branch in work usually goes; none: nothing is known. */
 Usual usual_find(const Unit *u);
