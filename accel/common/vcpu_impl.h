@@ -29,15 +29,14 @@ typedef struct World {
 
 typedef struct VcpuThread {
     GThread *thread;
-    _Atomic int id;        /* the host's */
+    _Atomic int id; /* the host's */
     _Atomic uint32_t wake; /* futex: counts reasons to look again */
     _Atomic bool sleeping, quit;
     bool window; /* its thread's: vcpu_run shall come back when it can take an interrupt */
     bool parked; /* stopped by VCPU_STOP; guarded by World.mutex */
     timer_t timer;
     bool has_timer;
-    int64_t armed;           /* its own: time of cpu->clock for which `timer` is set; -1: none */
-    _Atomic int64_t awaited; /* ... at which it looks again by itself; -1: it does not         */
+    _Atomic int64_t armed; /* time of cpu->clock for which the timer is set; -1: none */
 } VcpuThread;
 
 World *world(Machine *m); /* NULL: there has never been a vCPU */
