@@ -210,8 +210,8 @@ static bool met(Unit *u, unsigned n)
 }
 
 /* One round, from the top to its branch back, begun with `what` unwritten. Returns what is
- * unwritten at the branch. carried: all of `what` was replaced and nothing of it had to be written.
- */
+ * unwritten at the branch. carried: all of `what` was replaced and nothing of it had to be
+ * written. */
 static X87Last go_round(Unit *u, X87Last what, bool *carried)
 {
     *carried = true;
@@ -219,7 +219,7 @@ static X87Last go_round(Unit *u, X87Last what, bool *carried)
         const Insn *i = unit_now(u)->i;
         bool memory = false, waits = what.before;
 
-        what = met(u, u->now) ? nothing : what;
+        what = what.last >= 0 && met(u, u->now) ? nothing : what;
         if (i->op == OP_JCC && branches_to(u) == u->insn[0].at) {
             u->x87_edge = u->now;
             *carried &= !what.before;
@@ -235,10 +235,24 @@ static X87Last go_round(Unit *u, X87Last what, bool *carried)
     return nothing;
 }
 
+static bool any_x87(const Unit *u)
+{
+    for (unsigned n = 0; n < u->count; n++) {
+        if (x87_kind(u->insn[n].i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void x87_plan(Unit *u)
 {
     bool carried;
 
+    u->x87_round = nothing;
+    if (!u->loops || !any_x87(u)) {
+        return;
+    }
     u->x87_round = go_round(u, nothing, &carried);
     u->x87_round.before = true;
     if (u->x87_round.last >= 0) {
