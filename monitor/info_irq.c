@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `info irq`, `info pic`, `info ioapic`, `info lapic`: the interrupt controllers as they are now.
- */
+/* `info irq`, `info pic`, `info ioapic`, `info lapic`: the interrupt controllers as they
+ * are now. */
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
 #include "hw/intc/lapic.h"

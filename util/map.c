@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory from the host's kernel by pages (mmap(2)). Tables of megabytes that are
- * looked up at random cost a walk of page tables at every look-up unless they lie on huge pages.
- * Linux gives huge pages to shared memory by itself only where its administrator says so; from 6.1
- * on it makes some when it is asked to (MADV_COLLAPSE).
+ * Memory from the host's kernel by pages (mmap(2)). Tables of megabytes that are looked up at
+ * random cost a walk of page tables at every look-up unless they lie on huge pages. Linux gives
+ * huge pages to shared memory by itself only where its administrator says so; from 6.1 on it makes
+ * some when it is asked to (MADV_COLLAPSE).
  * Not here: guest RAM (softmmu/memory/ram.c).
  */
 #include "util/map.h"

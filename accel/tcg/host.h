@@ -29,6 +29,6 @@ typedef struct Tcg {
 } Tcg;
 
 /* What the run-time library calls. Cpu.vcpu must point to its Vcpu. The second also tells
- * events and new blocks, for -d int, in_asm and out_asm; the third each block that runs, for exec.
- */
+ * events and new blocks, for -d int, in_asm and out_asm; the third each block that runs,
+ * for exec. */
 extern const RtHost tcg_host, tcg_host_logs, tcg_host_exec;

@@ -298,8 +298,8 @@ static void flush_code(void *opaque)
     trans_flush(opaque);
 }
 
-/* Pages of RAM know the units that are made of them. RAM may outlive the engine, and go before it.
- */
+/* Pages of RAM know the units that are made of them. RAM may outlive the engine, and go
+ * before it. */
 static void tcg_vcpu_destroy(Vcpu *cpu)
 {
     TcgCpu *t = cpu->engine;

@@ -172,8 +172,8 @@ static void piix4_unrealize(Object *obj)
     ((PciBus *)pci->dev.bus)->hotplug = NULL;
 }
 
-/* Without SMM the bit that enables its entry reads as set already: firmware then leaves it alone.
- */
+/* Without SMM the bit that enables its entry reads as set already: firmware then leaves
+ * it alone. */
 static void piix4_reset(Piix4Pm *p, ResetKind kind)
 {
     pci_put(&p->pci, DEVACTB, p->smm ? 0 : APMC_EN, 4);

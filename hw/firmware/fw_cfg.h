@@ -60,8 +60,8 @@ bool fw_cfg_lazy(FwCfg *f, const char *name, GBytes *(*make)(Machine *m), Error 
 /* The board's last word: called once before the directory is made, may add files. */
 void fw_cfg_before_directory(FwCfg *f, void (*add)(Machine *m));
 
-/* The bytes of a file as firmware reads them, or NULL. For tests and for those who build upon it.
- */
+/* The bytes of a file as firmware reads them, or NULL. For tests and for those who build
+ * upon it. */
 GBytes *fw_cfg_find(FwCfg *f, const char *name);
 
 /* Every file with its size (0: not made yet), for people. Under the machine lock. */

@@ -45,8 +45,8 @@ static void send(IoApic *a, unsigned n)
     msi_send(a->port, message(a->entry[n]));
 }
 
-/* An engine with local APICs of its own must know which vectors are levels, to tell of their end.
- */
+/* An engine with local APICs of its own must know which vectors are levels, to tell of
+ * their end. */
 static void route(IoApic *a, unsigned n)
 {
     Accel *engine = machine_accel(a->dev.machine);

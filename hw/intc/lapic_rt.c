@@ -6,10 +6,10 @@
  * lapic_regs.c's.
  *
  * ISR, TPR and ICR are the vCPU's own: other threads change only IRR and TMR, under the lock (INIT
- * resets all, with the world stopped). What
- * makes a pending interrupt deliverable must tell the vCPU, so it goes the ordinary way: nothing
- * may be pending. Whoever makes an interrupt pending looks at ISR and TPR afterwards, with a fence
- * in between, as there is one here: one of the two sees the other.
+ * resets all, with the world stopped). What makes a pending interrupt deliverable must tell the
+ * vCPU, so it goes the ordinary way: nothing may be pending. Whoever makes an interrupt pending
+ * looks at ISR and TPR afterwards, with a fence in between, as there is one here: one of the two
+ * sees the other.
  */
 #include "hw/intc/lapic_state.h"
 

@@ -19,6 +19,6 @@ typedef struct MemoryBackend {
 extern const Class MemoryBackend_class;
 
 /* The machine's main memory as a region: that of the back end config.memory_backend names (config
- * has its size then), else memory of config.ram_bytes: a memfd if that can
- * be had and config.ram_file asks for it, else anonymous. */
+ * has its size then), else memory of config.ram_bytes: a memfd if that can be had and
+ * config.ram_file asks for it, else anonymous. */
 bool machine_init_ram(Machine *m, Region *r, Object *owner, const char *name, Error **err);

@@ -107,8 +107,8 @@ void machine_clock_real(Machine *m, ClockKind kind);
 void machine_clocks_real(Machine *m);
 
 /* Run until the machine ends; unless config.start_paused the vCPUs start at once. SIGINT, SIGTERM
- * and SIGHUP end it. Returns the exit status of the process; the machine is still there, stopped.
- */
+ * and SIGHUP end it. Returns the exit status of the process; the machine is still there,
+ * stopped. */
 int machine_run(Machine *m);
 ShutdownReason machine_shutdown_reason(Machine *m); /* after machine_run: why it ended */
 ShutdownReason machine_reset_reason(Machine *m);    /* of the last reset               */

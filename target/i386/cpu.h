@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The x86 CPU as a device of the machine: its model, its state, what it answers to CPUID and RDTSC.
- */
+/* The x86 CPU as a device of the machine: its model, its state, what it answers to CPUID
+ * and RDTSC. */
 #pragma once
 #include "accel/accel.h"
 #include "target/i386/cpuid.h"

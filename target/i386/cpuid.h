@@ -14,8 +14,8 @@ typedef struct CpuidInputs {
     bool apic_on; /* IA32_APIC_BASE: enabled */
 } CpuidInputs;
 
-/* EAX, EBX, ECX, EDX of a leaf. Thread-safe, no locks. SDM volume 2, CPUID; APM volume 3, app. E.
- */
+/* EAX, EBX, ECX, EDX of a leaf. Thread-safe, no locks. SDM volume 2, CPUID; APM volume
+ * 3, app. E. */
 void cpuid_get(const CpuModel *m, const CpuTopology *t, const CpuidInputs *in, uint32_t leaf,
                uint32_t subleaf, uint32_t out[4]);
 

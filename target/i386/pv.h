@@ -32,8 +32,8 @@ uint32_t pv_hv_bit(const char *name, bool *lacking);
 
 const char *pv_hv_name(uint32_t bit);
 
-/* Those that a kernel offers which shows these two leaves of Hyper-V's (4000_0003 and 4000_0004).
- */
+/* Those that a kernel offers which shows these two leaves of Hyper-V's (4000_0003 and
+ * 4000_0004). */
 uint32_t pv_hv_offered(const uint32_t privileges[4], const uint32_t recommendations[4]);
 
 /* Do those that were asked for have what they stand on, and does the engine offer them? Else their

@@ -243,8 +243,8 @@ static void put_indirect(Maker *m)
     }
 }
 
-/* The constant of the next instruction but a few is changed: mov byte [code], imm8 ... mov al, imm8
- */
+/* The constant of the next instruction but a few is changed: mov byte [code], imm8 ... mov
+ * al, imm8 */
 static void put_change(Maker *m)
 {
     unsigned between = random_below(m->r, 3), length = m->p->code == CODE_64 ? 8

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A CPU of the run-time library alone, with a buffer for RAM and no machine around it (barecpu.h).
- */
+/* A CPU of the run-time library alone, with a buffer for RAM and no machine around it
+ * (barecpu.h). */
 #include "tests/lib/barecpu.h"
 
 #include "accel/tcg/window.h"

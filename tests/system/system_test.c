@@ -83,8 +83,8 @@ static uint8_t *rom_load(const char *name)
     return (uint8_t *)bytes;
 }
 
-/* Behind a step or a watched access it goes on; an instruction with a breakpoint is stepped over.
- */
+/* Behind a step or a watched access it goes on; an instruction with a breakpoint is
+ * stepped over. */
 static void stop_leave(Cpu *c, const DebugPlan *plan)
 {
     DebugPlan step = {.step = DEBUG_STEP};

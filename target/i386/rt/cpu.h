@@ -56,8 +56,8 @@ static inline uint64_t tlb_no_tag(unsigned slot)
  * filled: everything goes the slow way (alignment checks on, data breakpoints armed). */
 typedef enum { VIEW_USER, VIEW_KERNEL, VIEW_KERNEL_SMAP, VIEW_SLOW, VIEW_COUNT } View;
 
-/* What an access is. ACCESS_SYSTEM may be added: descriptor tables, TSS: as CPL 0, whatever CPL is.
- */
+/* What an access is. ACCESS_SYSTEM may be added: descriptor tables, TSS: as CPL 0,
+ * whatever CPL is. */
 typedef enum { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_FETCH = 2, ACCESS_SYSTEM = 4 } AccessKind;
 
 /* The second level: what the page tables say of linear pages, whoever may use them (tlb2.c). A key
@@ -366,8 +366,8 @@ void cpu_mode_changed(Cpu *c);
 /* The same where nothing but a data segment register has changed, SS not; ends the block only if
  * other code is to run now. */
 void cpu_segment_changed(Cpu *c, unsigned seg);
-/* The same, cheaper between pieces of 64-bit code, where nothing but CS, SS and EFLAGS has changed.
- */
+/* The same, cheaper between pieces of 64-bit code, where nothing but CS, SS and EFLAGS has
+ * changed. */
 void cpu_level_changed(Cpu *c);
 
 static inline bool cpu_has(const Cpu *c, X86Feature f)

@@ -60,8 +60,8 @@ typedef struct FpuHost {
     uint8_t *image;                /* 64-byte aligned                                          */
     uint8_t *scratch;              /* STUB_SCRATCH bytes, 64-byte aligned: operands of stubs   */
 
-    /* The code cache: one memory, two mappings; nothing is writable and executable at one address
-     */
+    /* The code cache: one memory, two mappings; nothing is writable and executable at
+     * one address */
     uint8_t *code_write;
     const uint8_t *code_run;
     uint32_t code_used;

@@ -14,8 +14,8 @@
 uint64_t mem_read_slow(Cpu *c, uint64_t linear, unsigned size, AccessKind kind);
 void mem_write_slow(Cpu *c, uint64_t linear, uint64_t value, unsigned size, AccessKind kind);
 
-/* Blocks of any size up to two pages (FXSAVE, vectors, descriptors): all pages are checked first.
- */
+/* Blocks of any size up to two pages (FXSAVE, vectors, descriptors): all pages are
+ * checked first. */
 void mem_read_block(Cpu *c, uint64_t linear, void *to, unsigned size, AccessKind kind);
 void mem_write_block(Cpu *c, uint64_t linear, const void *from, unsigned size, AccessKind kind);
 

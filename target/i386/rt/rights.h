@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What page tables allow (SDM volume 3, "Paging"): for the walker and for who looks from outside.
- */
+/* What page tables allow (SDM volume 3, "Paging"): for the walker and for who looks from
+ * outside. */
 #pragma once
 #include "target/i386/rt/cpu.h"
 

@@ -17,13 +17,13 @@ typedef enum {
  * host memory for decoded blocks, zeroed, kept by the engine. */
 void rt_init(Cpu *c, void *arena, size_t arena_bytes);
 
-/* RESET, or INIT (SDM volume 3, "Processor state after reset"). bsp: it runs; else waits for SIPI.
- */
+/* RESET, or INIT (SDM volume 3, "Processor state after reset"). bsp: it runs; else waits
+ * for SIPI. */
 void rt_reset(Cpu *c, bool init, bool bsp);
 void rt_sipi(Cpu *c, uint8_t page); /* in CPU_WAIT_SIPI */
 
-/* Run until something is wanted. Loads the guest's FPU when first needed, saves it on the way out.
- */
+/* Run until something is wanted. Loads the guest's FPU when first needed, saves it on the
+ * way out. */
 RtExit rt_run(Cpu *c);
 
 /* A debugger's plan, or NULL; it is kept, not copied. On the vCPU's thread or when it is parked. */
@@ -91,8 +91,8 @@ bool deliver_pending(Cpu *c);
 /* Load a segment register with all checks (MOV, POP, LDS ...). */
 void seg_load(Cpu *c, unsigned seg, uint16_t selector);
 
-/* Near branch: checks the limit or canonical form, #GP(0), then sets next_rip. size: operand size.
- */
+/* Near branch: checks the limit or canonical form, #GP(0), then sets next_rip. size:
+ * operand size. */
 void jump_near(Cpu *c, uint64_t target, unsigned size);
 
 /* Change PKRU (WRPKRU, XRSTOR): what the TLB remembers of rights goes. */

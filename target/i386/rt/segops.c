@@ -90,8 +90,8 @@ static bool visible(const Cpu *c, uint16_t selector, const Descriptor *d)
     return conforming || descriptor_dpl(d) >= level;
 }
 
-/* The descriptor, if the program may know it and its type is one of a set (bit n: system type n).
- */
+/* The descriptor, if the program may know it and its type is one of a set (bit n: system
+ * type n). */
 static bool ask(Cpu *c, uint16_t selector, uint32_t types, Descriptor *d)
 {
     if (null_selector(selector) || !descriptor_read(c, selector, d)) {

@@ -268,8 +268,8 @@ STRING(outs)
 
 /* ---- comparisons ---- */
 
-/* How many pairs of elements up to the first whose being equal is not what is asked for; at most n.
- */
+/* How many pairs of elements up to the first whose being equal is not what is asked for;
+ * at most n. */
 ALWAYS uint64_t pairs_alike(const uint8_t *a, const uint8_t *b, bool equal, bool down, uint64_t n,
                             unsigned size)
 {

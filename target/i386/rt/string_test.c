@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Repeated string instructions against element by element, over page borders, overlaps and faults.
- */
+/* Repeated string instructions against element by element, over page borders, overlaps
+ * and faults. */
 #include "tests/lib/barecpu.h"
 #include "tests/lib/test.h"
 

@@ -9,8 +9,8 @@
 CodeCache *code_cache_new(uint64_t bytes, Error **err);
 void code_cache_free(CodeCache *cache);
 
-/* Have the host put what is full of it on huge pages. By any vCPU's thread; two at once do no harm.
- */
+/* Have the host put what is full of it on huge pages. By any vCPU's thread; two at once do
+ * no harm. */
 void code_cache_gather(CodeCache *cache);
 
 /* What the translator needs of the host's CPU. false: err names what is missing. */

@@ -15,8 +15,8 @@
 enum { REX = 0x40, REX_W = 8, REX_R = 4, REX_X = 2, REX_B = 1, EVEX_R2 = 16 /* R' */ };
 enum { RM_SIB = 4, SIB_NO_INDEX = 4 << 3, SIB_NO_BASE = 5, MOD_REGISTER = 0xc0, HIGHEST = 15 };
 
-/* What a kind of operand says: where its number stands, its immediate, which sizes it depends on.
- */
+/* What a kind of operand says: where its number stands, its immediate, which sizes it
+ * depends on. */
 typedef struct Place {
     uint8_t src, imm;
     bool sized, w; /* by 66 and W; by W alone */

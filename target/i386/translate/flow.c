@@ -50,8 +50,8 @@ static uint32_t jumps_at(const Unit *u, size_t field)
 }
 
 /* AMD's Zen 3 remembers the way by one bit of each jump's address. Were that the same in all parts
- * of an interpreter, it could not tell where the next jump leads: so it alternates, unit by unit.
- */
+ * of an interpreter, it could not tell where the next jump leads: so it alternates, unit
+ * by unit. */
 static void place_jump(Unit *u)
 {
     enum { BIT = 4 };

@@ -207,8 +207,8 @@ static void go_on(BareCpu *b, bool want)
     cpu_attended(b->c);
 }
 
-/* To the last HLT, or a shutdown; an interrupt is taken by nobody, so that it may be awaited again.
- */
+/* To the last HLT, or a shutdown; an interrupt is taken by nobody, so that it may be
+ * awaited again. */
 static bool run_both(BareCpu *a, BareCpu *b, Random *r)
 {
     for (unsigned n = 0; n < 4 * ROUNDS; n++) {

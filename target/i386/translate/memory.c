@@ -226,8 +226,8 @@ void emit_check(Unit *u, unsigned size, bool write)
 
 /* ---- shared ---- */
 
-/* The operand's address as host registers can say it without its segment; HOST_NONE: they cannot.
- */
+/* The operand's address as host registers can say it without its segment; HOST_NONE:
+ * they cannot. */
 static unsigned plain_base(const Unit *u, const Address *a)
 {
     bool plain =

@@ -92,9 +92,8 @@ static timer_t timer_new(void (*fn)(union sigval data), void *data)
     return timer;
 }
 
-/* At the tops of `x87`'s two loops, or behind the HLT there: the store was the last, eight bytes
- * before.
- */
+/* At the tops of `x87`'s two loops, or behind the HLT there: the store was the last, eight
+ * bytes before. */
 static void look_at_pointers(const BareCpu *b)
 {
     enum { AGAIN = BARE_CODE + 2, TOP = BARE_CODE + 18, STORE = 0x59f };

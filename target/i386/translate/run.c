@@ -62,8 +62,8 @@ void jump_flush(Cpu *c, bool global_too)
     }
 }
 
-/* Forget the rips of a word of `used` whose upper bits, from `shift` up, are those of an address.
- */
+/* Forget the rips of a word of `used` whose upper bits, from `shift` up, are those of an
+ * address. */
 static void word_forget(JumpTable *t, unsigned w, uint64_t linear, unsigned shift)
 {
     for (uint64_t bits = t->used[w]; bits; bits &= bits - 1) {

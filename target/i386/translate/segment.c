@@ -243,8 +243,8 @@ bool emit_stack_based(Unit *u)
 
 /* ---- near branches ---- */
 
-/* In the part of the page that lies in CS a branch needs no look at the limit, and does not wrap.
- */
+/* In the part of the page that lies in CS a branch needs no look at the limit, and does
+ * not wrap. */
 static bool may_link(const Unit *u, const Insn *i, int32_t at)
 {
     return in_page(u, at) && (i->opsize == 4 || (u->mode & MODE_CODE) == CODE_16);

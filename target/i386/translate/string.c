@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * MOVS, STOS and LODS inline, and REP MOVS and REP STOS that stay in one page of
- * source and destination (docs/design/translator.md, "String instructions"; SDM volume 2). DF must
- * be clear, the TLB hold the pages, and the count be below 4096; else, and for all others, the
- * interpreter's function is called, which also repeats over pages and tells of what a fault finds
- * half done. Flags are not touched on the way. Not here: CMPS, SCAS, INS, OUTS, repeated LODS;
- * segments with bases or limits.
+ * MOVS, STOS and LODS inline, and REP MOVS and REP STOS that stay in one page of source and
+ * destination (docs/design/translator.md, "String instructions"; SDM volume 2). DF must be clear,
+ * the TLB hold the pages, and the count be below 4096; else, and for all others, the interpreter's
+ * function is called, which also repeats over pages and tells of what a fault finds half done.
+ * Flags are not touched on the way. Not here: CMPS, SCAS, INS, OUTS, repeated LODS; segments with
+ * bases or limits.
  */
 #include "target/i386/translate/unit.h"
 
