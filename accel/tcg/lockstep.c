@@ -277,7 +277,7 @@ static void take_back(Lockstep *l)
             memcpy(p->after, p->page.host, GUEST_PAGE);
             memcpy(p->page.host, p->before, GUEST_PAGE);
             if (p->page.code) {
-                code_written(p->page.code, 0, GUEST_PAGE);
+                code_written(p->page.code, c->code_hits, 0, GUEST_PAGE);
             }
         }
     }
@@ -299,7 +299,8 @@ static bool astray(const Lockstep *l)
 
 /* From the same state to where the first run left; true: unwound. Units lead back into themselves
  * and to others of the page, so the place may be passed several times before the state is the one
- * wanted. */
+ * wanted; a loop that looks at the clock and keeps the answer in memory passes it with the same
+ * registers each time, so all answers must have been given, too. */
 static bool second(Lockstep *l)
 {
     Cpu *c = l->c;
@@ -308,7 +309,7 @@ static bool second(Lockstep *l)
     l->phase = PHASE_SECOND;
     l->unknown = 0;
     for (unsigned steps = 0; steps < STEPS; steps++) {
-        if (!a->unwound && c->s.rip == a->s.rip && lockstep_arrived(l)) {
+        if (!a->unwound && c->s.rip == a->s.rip && l->told_at == l->told && lockstep_arrived(l)) {
             break;
         }
         if (steps && astray(l)) {

@@ -277,6 +277,7 @@ static bool tcg_vcpu_create(Vcpu *cpu, Error **err)
         .cleaned = marks_cleared,
     };
     t->rt->code = tcg->code;
+    t->rt->code_hits = memory_code_hits(cpu->memory.memory);
     t->rt->translate_after = TRANSLATE_AFTER;
     t->rt->stir = tcg->stir ? (uint64_t)tcg->stir << 32 | (cpu->id + 1) : 0;
     t->rt->store_gap = tcg->gap;

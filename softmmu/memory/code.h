@@ -8,6 +8,10 @@
  * marked, raises the version and clears them together. Either the decoder saw the new bytes or its
  * block carries an old version and is never run again.
  *
+ * It may be running, though: a vCPU whose store finds no grains, because another has just cleared
+ * them, may be in the middle of what it changes. So hits are counted, too (CodeHits), and who finds
+ * no grains but that number changed leaves what it runs (code_heed() of the run-time library).
+ *
  * Writers must notice. So a page is closed, or open: closed, no TLB has a write tag for it, and
  * every store passes here. Who marks grains of an open page has the write tags dropped everywhere
  * (RtHost.code_page) and then closes it; who fills a TLB opens a page without grains. Code that is
@@ -26,6 +30,9 @@ typedef struct CodeKill {
     _Atomic uint64_t *word;
     uint64_t value;
 } CodeKill;
+
+/* How often code was hit in the memory that a machine's vCPUs share. */
+typedef _Atomic uint64_t CodeHits;
 
 typedef struct CodePage {
     _Atomic uint64_t grains;
@@ -67,8 +74,9 @@ static inline void code_unlock(CodePage *p)
     spin_unlock(&p->lock);
 }
 
-/* Somebody wrote there (vCPU, DMA, debugger), after the bytes. true: code was hit. */
-static inline bool code_written(CodePage *p, unsigned offset, unsigned size)
+/* Somebody wrote there (vCPU, DMA, debugger), after the bytes. true: code was hit. The grains go
+ * last: another writer that finds none goes on at once, and what it enters must lead out. */
+static inline bool code_written(CodePage *p, CodeHits *hits, unsigned offset, unsigned size)
 {
     atomic_thread_fence(memory_order_seq_cst);
     if (__builtin_expect(!(p->grains & code_grains(offset, size)), 1)) {
@@ -76,11 +84,12 @@ static inline bool code_written(CodePage *p, unsigned offset, unsigned size)
     }
     code_lock(p);
     p->version++;
-    p->grains = 0;
     for (CodeKill *k = p->kills; k; k = k->next) {
         *k->word = k->value;
     }
     p->kills = NULL;
+    ++*hits;
+    p->grains = 0;
     code_unlock(p);
     return true;
 }

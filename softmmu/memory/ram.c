@@ -178,6 +178,8 @@ void ram_mark(Ram *ram, uint64_t at, size_t n)
 
 void ram_written(Ram *ram, uint64_t at, size_t n)
 {
+    CodeHits unmapped = 0, *hits = ram->memory ? &ram->memory->code_hits : &unmapped;
+
     if (n) {
         ram_mark(ram, at, n);
     }
@@ -185,7 +187,7 @@ void ram_written(Ram *ram, uint64_t at, size_t n)
         unsigned offset = (at + done) % PAGE;
 
         step = MIN(n - done, PAGE - offset);
-        code_written(&ram->code[(at + done) / PAGE], offset, step);
+        code_written(&ram->code[(at + done) / PAGE], hits, offset, step);
     }
 }
 

@@ -227,6 +227,11 @@ void memory_exclusive(Memory *m, void (*fn)(void *opaque), void *opaque)
     }
 }
 
+CodeHits *memory_code_hits(Memory *m)
+{
+    return &m->code_hits;
+}
+
 void memory_begin(Memory *m)
 {
     if (m->lock) {

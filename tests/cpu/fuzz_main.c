@@ -244,7 +244,7 @@ static void one_round(BareCpu *b, CodeSize code, uint64_t seed, timer_t timer)
         memcpy(b->ram + BARE_STACK + n, &value, 8);
     }
     for (unsigned at = 0; at < BARE_RAM / GUEST_PAGE; at++) {
-        code_written(&b->pages[at], 0, GUEST_PAGE);
+        code_written(&b->pages[at], &b->code_hits, 0, GUEST_PAGE);
     }
     fill_gates(&r, b, code);
     random_state(&r, b, code);

@@ -52,6 +52,7 @@ struct Interp {
     void *arena;
     X86Features features, host; /* of the model; of the host */
     Area area[AREAS];
+    CodeHits code_hits;
     Selectors selectors[3];
     unsigned cpl;
     bool based;        /* 32-bit segments have bases as 16-bit ones have */
@@ -163,6 +164,7 @@ Interp *interp_new(Engine engine)
     t->quiet.page = host_page;
     c->host = &t->quiet;
     c->vcpu = t;
+    c->code_hits = &t->code_hits;
     c->features = &t->features;
     c->phys_bits = 40;
     c->linear_bits = 48;
@@ -242,7 +244,7 @@ void interp_code_written(Interp *t, uint64_t linear, unsigned bytes)
     Area *a = area_of(t, linear);
     uint64_t at = linear - a->base;
 
-    code_written(&a->code[at / GUEST_PAGE % 2], at % GUEST_PAGE, bytes);
+    code_written(&a->code[at / GUEST_PAGE % 2], t->c->code_hits, at % GUEST_PAGE, bytes);
 }
 
 /* ---- running ---- */

@@ -188,6 +188,7 @@ BareCpu *bare_new_as(CodeSize code, bool translated)
     b->c->host = &b->host;
     b->c->vcpu = b;
     b->c->features = &b->features;
+    b->c->code_hits = &b->code_hits;
     b->c->phys_bits = 40;
     b->c->linear_bits = 48;
     if (!fpu_host_new(b->c, NULL) || !fpu_host_attach(b->c, NULL)) {
@@ -262,7 +263,7 @@ void bare_load(BareCpu *b, const uint8_t *code, const uint8_t *end)
 
     memcpy(b->ram + BARE_CODE, code, (size_t)(end - code));
     for (size_t at = 0; at < (size_t)(end - code); at += GUEST_PAGE) { /* what was there is stale */
-        code_written(&b->pages[(BARE_CODE + at) / GUEST_PAGE], 0, GUEST_PAGE);
+        code_written(&b->pages[(BARE_CODE + at) / GUEST_PAGE], &b->code_hits, 0, GUEST_PAGE);
     }
     b->c->s.rip = BARE_CODE;
     if (b->c->code_size == CODE_16) {

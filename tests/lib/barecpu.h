@@ -29,6 +29,7 @@ typedef struct BareCpu {
     struct Ram *memory;    /* ... as the machine knows it */
     _Atomic int64_t areas; /* mappings of the window */
     CodePage *pages;
+    CodeHits code_hits;
     void *arena;
     struct CodeCache *code; /* NULL: all is interpreted */
     X86Features features;

@@ -283,6 +283,8 @@ typedef struct Cpu {
     struct CodeCache *code; /* NULL: the interpreter only                              */
     struct Cpu *self;
     uint64_t code_generation; /* of the cache, which the jump tables hold                */
+    CodeHits *code_hits;      /* the machine's                                           */
+    uint64_t hits_seen;       /* by code_heed()                                          */
     uint64_t page_rip;        /* rip of the first byte of the page that runs             */
     uint64_t flags_but[3], flags_arith, flags_pushed; /* constants: masks of EFLAGS, FLAG_BUT_ */
     uint64_t df_mask, page_mask, many_mask;           /* constants: FLAG_DF ... string.c */

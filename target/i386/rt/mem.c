@@ -15,8 +15,9 @@ void phys_written(Cpu *c, uint64_t phys, unsigned size)
 {
     PhysPage *p = phys_page(c, phys);
 
-    if (p->code && unlikely(code_written(p->code, phys % GUEST_PAGE, size))) {
-        c->block_break = true;
+    if (p->code) {
+        code_written(p->code, c->code_hits, phys % GUEST_PAGE, size);
+        code_heed(c);
     }
     if (unlikely(p->logged)) {
         HOST_DO(c, dirty, p, phys % GUEST_PAGE, size);

@@ -64,6 +64,22 @@ InsnRun *bind_vector(Cpu *c, Insn *i);     /* x87, MMX, SSE, AVX, FXSAVE, XSAVE 
 void run_undefined(Cpu *c, const Insn *i); /* #UD */
 void run_too_long(Cpu *c, const Insn *i);  /* #GP: more than 15 bytes */
 
+/* Behind each store into RAM with a CodePage, and each look whether it may be written unnoticed. If
+ * code was hit meanwhile, by whomever, what runs may be stale, and the store may be into it without
+ * finding grains (softmmu/memory/code.h): the run of instructions ends behind this one. */
+static inline void code_heed(Cpu *c)
+{
+    uint64_t hits = *c->code_hits;
+
+    if (unlikely(hits != c->hits_seen)) {
+        c->hits_seen = hits;
+        c->block_break = true;
+    }
+}
+
+/* May the page be written without telling anyone from now on? Not where code was decoded. */
+bool page_quiet(Cpu *c, const PhysPage *p);
+
 /* May the loop go on although block_break is set? Then it is cleared. */
 bool rt_ordinary(Cpu *c);
 

@@ -276,7 +276,7 @@ static void change_code(Cpu *c, uint16_t port, uint32_t value, unsigned size)
     BareCpu *b = c->vcpu;
 
     b->ram[BARE_CODE + 5] = 2;
-    code_written(&b->pages[BARE_CODE / GUEST_PAGE], 5, 1);
+    code_written(&b->pages[BARE_CODE / GUEST_PAGE], &b->code_hits, 5, 1);
 }
 
 GUEST(serial, ".code64\n out %al, $0x80\n cpuid\n mov $1, %ebx\n hlt");
@@ -289,6 +289,42 @@ TEST("run: behind CPUID the code is looked at again: another CPU may have change
     check(bare_run(b), RT_HALT);
     check(b->c->s.gpr[R_BX], 2);
     bare_free(b);
+}
+
+/* ... with what it was, so that no code counts as marked. */
+static void rewrite_code(Cpu *c, uint16_t port, uint32_t value, unsigned size)
+{
+    BareCpu *b = c->vcpu;
+
+    code_written(&b->pages[BARE_CODE / GUEST_PAGE], c->code_hits, 0, 1);
+}
+
+GUEST(own_next, ".code64\n out %al, $0x80\n movb $2, 1f+1(%rip)\n 1: mov $1, %ebx\n hlt");
+GUEST(own_beside, ".code64\n out %al, $0x80\n movb $2, 1f+0x800(%rip)\n movb $2, 1f+1(%rip)\n"
+                  " 1: mov $1, %ebx\n hlt");
+GUEST(own_locked, ".code64\n out %al, $0x80\n lock incb 1f+1(%rip)\n 1: mov $1, %ebx\n hlt");
+GUEST(own_repeated, ".code64\n mov $2, %al\n lea 1f+1(%rip), %rdi\n mov $1, %ecx\n"
+                    " out %al, $0x80\n rep stosb\n 1: mov $1, %ebx\n hlt");
+
+static void own_store(const uint8_t *code, const uint8_t *end)
+{
+    for (unsigned translated = 0; translated < 2; translated++) {
+        BareCpu *b = bare_new_as(CODE_64, translated);
+
+        bare_load(b, code, end);
+        b->host.port_write = rewrite_code;
+        check(bare_run(b), RT_HALT);
+        check(b->c->s.gpr[R_BX], 2);
+        bare_free(b);
+    }
+}
+
+TEST("run: a store into the code that runs is seen, also if another CPU's has just hit the page")
+{
+    own_store(own_next, own_next_end);
+    own_store(own_beside, own_beside_end);
+    own_store(own_locked, own_locked_end);
+    own_store(own_repeated, own_repeated_end);
 }
 
 /* The branch runs at 0x7ffffffff000 and goes beyond. */

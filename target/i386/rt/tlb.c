@@ -310,10 +310,14 @@ PhysPage *phys_page(Cpu *c, uint64_t phys)
     return p;
 }
 
-/* May the page be written without telling anyone from now on? Not where code was decoded. */
-static bool quiet_now(const PhysPage *p)
+bool page_quiet(Cpu *c, const PhysPage *p)
 {
-    return p->host && !p->readonly && (!p->code || code_open(p->code));
+    bool quiet = p->host && !p->readonly && (!p->code || code_open(p->code));
+
+    if (p->code) {
+        code_heed(c);
+    }
+    return quiet;
 }
 
 /* RAM that is a file gets huge pages only where it is asked for them: where pages are met often. */
@@ -363,7 +367,7 @@ void tlb_fill(Cpu *c, View view, uint64_t linear, const Walk *w, AccessKind kind
     }
     t->read[slot] = -linear;
     if (w->dirty && (!p->logged || kind & ACCESS_WRITE) &&
-        !walk_denied(c, w, user, smap, ACCESS_WRITE) && quiet_now(p)) {
+        !walk_denied(c, w, user, smap, ACCESS_WRITE) && page_quiet(c, p)) {
         t->write[slot] = -linear;
         if (unlikely(
                 p->logged)) { /* whoever clears the mark drops the tag with the world stopped */

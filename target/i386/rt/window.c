@@ -411,8 +411,8 @@ static int bits_for(Cpu *c, const Walk *k, PhysPage *p, bool write)
         walk_denied(c, k, true, false, ACCESS_READ)) {
         return -1;
     }
-    writable = k->dirty && (!p->logged || write) && !p->readonly &&
-               !walk_denied(c, k, true, false, ACCESS_WRITE) && (!p->code || code_open(p->code));
+    writable = k->dirty && (!p->logged || write) && !walk_denied(c, k, true, false, ACCESS_WRITE) &&
+               page_quiet(c, p);
     if (writable && p->logged) {
         HOST_DO(c, dirty, p, 0, GUEST_PAGE);
     }

@@ -136,8 +136,8 @@ static void change(union sigval cpu)
     BareCpu *b = cpu.sival_ptr;
 
     memset(b->ram + BARE_CODE, 0xf4, 2 * GUEST_PAGE);
-    code_written(&b->pages[BARE_CODE / GUEST_PAGE], 0, GUEST_PAGE);
-    code_written(&b->pages[BARE_CODE / GUEST_PAGE + 1], 0, GUEST_PAGE);
+    code_written(&b->pages[BARE_CODE / GUEST_PAGE], &b->code_hits, 0, GUEST_PAGE);
+    code_written(&b->pages[BARE_CODE / GUEST_PAGE + 1], &b->code_hits, 0, GUEST_PAGE);
     changed = true;
 }
 
