@@ -235,16 +235,40 @@ bool bare_window(BareCpu *b)
     return window_reserve(b->c, &b->areas, 1000);
 }
 
+void bare_map_small(BareCpu *b, uint64_t linear, unsigned n)
+{
+    uint64_t *pml4 = (uint64_t *)(b->ram + BARE_TABLES + 0x1000);
+    uint32_t tables = BARE_SMALL + n * 0x4000;
+    uint64_t *entries = (uint64_t *)(b->ram + tables + 0x2000);
+
+    pml4[linear >> 39 & 511] = tables | 7;
+    for (unsigned level = 0; level < 2; level++) {
+        ((uint64_t *)(b->ram + tables + level * 0x1000))[linear >> (30 - 9 * level) & 511] =
+            (tables + (level + 1) * 0x1000) | 7;
+    }
+    for (uint64_t page = 0; page < 512; page++) {
+        entries[page] = page == BARE_MISSING / GUEST_PAGE ? 0 : page * GUEST_PAGE | 0x67;
+    }
+}
+
+void bare_flat32(BareCpu *b)
+{
+    X86State *s = &b->c->s;
+
+    for (unsigned n = 0; n < SEG_LDTR; n++) {
+        s->seg[n].attr = (s->seg[n].attr & ~ATTR_L) | ATTR_DB | ATTR_G;
+        s->seg[n].limit = 0xffffffff;
+    }
+    rt_state_loaded(b->c);
+}
+
 void bare_paging32(BareCpu *b)
 {
     X86State *s = &b->c->s;
     uint32_t *directory = (uint32_t *)(b->ram + BARE_TABLES + 0x1000);
     uint32_t *table = (uint32_t *)(b->ram + BARE_TABLE32);
 
-    for (unsigned n = 0; n < SEG_LDTR; n++) {
-        s->seg[n].attr = (s->seg[n].attr & ~ATTR_L) | ATTR_DB | ATTR_G;
-        s->seg[n].limit = 0xffffffff;
-    }
+    bare_flat32(b);
     memset(directory, 0, GUEST_PAGE);
     for (uint32_t n = 0; n < 1024; n++) {
         table[n] = n << 12 | 0x67;

@@ -19,6 +19,8 @@ enum {
     BARE_STACK = 0x20000, /* rSP starts here                         */
     BARE_DATA = 0x30000,  /* 0x3000 with DS at 0 in real mode: use BARE_DATA16 */
     BARE_DATA16 = 0x4000,
+    BARE_SMALL = 0x40000,   /* bare_map_small() puts tables from here on, 0x4000 bytes each time */
+    BARE_MISSING = 0xa0000, /* ... and leaves this page out */
     BARE_ARENA = 2 << 20,
     BARE_CACHE = 4 << 20,
 };
@@ -54,9 +56,16 @@ void bare_free(BareCpu *b);
  * host has no address space for it. */
 bool bare_window(BareCpu *b);
 
-/* What was made for 64-bit code runs 32-bit code in the flat model, with tables of two levels: the
- * first 4 MB are the RAM in pages of 4 KB, by the table at BARE_TABLE32, the second 4 MB are the
- * same RAM as one page. */
+/* 64-bit code has the first 2 MB of RAM in pages of 4 KB at a linear address, too, a multiple of
+ * 2 MB, which shares no 512 GB with others. n: counts such tables; the last of each is at
+ * BARE_SMALL + n * 0x4000 + 0x2000. */
+void bare_map_small(BareCpu *b, uint64_t linear, unsigned n);
+
+/* What was made for 64-bit code runs 32-bit code in the flat model, by the same page tables. */
+void bare_flat32(BareCpu *b);
+
+/* The same with tables of two levels: the first 4 MB are the RAM in pages of 4 KB, by the table at
+ * BARE_TABLE32, the second 4 MB are the same RAM as one page. */
 void bare_paging32(BareCpu *b);
 
 /* Copy code to BARE_CODE and let rip be there. */

@@ -18,10 +18,9 @@
 #define NONE  0x80007fff12345678ull
 
 enum {
-    TABLES = 0x40000, /* of those chunks: four pages each; the last has the entries */
     FROM = 0x80000,
     TO = 0xc0000,
-    MISSING = 0xa0000, /* a page that is not there */
+    MISSING = BARE_MISSING,
 };
 
 /* rsi: what there is, rdi: what the test is about, rdx: another; rcx: rounds. Flags come from a
@@ -99,21 +98,6 @@ typedef struct Run {
     uint64_t again; /* rdi in a second run, for which the code is there: 0: no second run */
 } Run;
 
-static void map(BareCpu *b, uint64_t linear, unsigned n)
-{
-    uint64_t *pml4 = (uint64_t *)(b->ram + BARE_TABLES + 0x1000);
-    uint8_t *pages = b->ram + TABLES + n * 0x4000;
-
-    pml4[linear >> 39 & 511] = (TABLES + n * 0x4000) | 7;
-    for (unsigned level = 0; level < 2; level++) {
-        ((uint64_t *)(pages + level * 0x1000))[linear >> (30 - 9 * level) & 511] =
-            (TABLES + n * 0x4000 + (level + 1) * 0x1000) | 7;
-    }
-    for (uint64_t page = 0; page < 512; page++) {
-        ((uint64_t *)(pages + 0x2000))[page] = page == MISSING >> 12 ? 0 : page << 12 | 0x67;
-    }
-}
-
 /* Two CPUs, one that interprets and one that translates, with the window. */
 typedef struct Pair {
     BareCpu *cpu[2];
@@ -124,9 +108,9 @@ static BareCpu *cpu_new(bool translated)
 {
     BareCpu *b = bare_new_as(CODE_64, translated);
 
-    map(b, HEAP, 0);
-    map(b, STACK, 1);
-    map(b, OTHER, 2);
+    bare_map_small(b, HEAP, 0);
+    bare_map_small(b, STACK, 1);
+    bare_map_small(b, OTHER, 2);
     b->c->window.always = bare_window(b) && translated;
     return b;
 }
@@ -357,13 +341,8 @@ GUEST(sinks32, ".code32\n 1: mov %edi, %esp\n push %eax\n pop %ebx\n mov 4(%esp)
 static BareCpu *flat_new(bool translated)
 {
     BareCpu *b = cpu_new(translated);
-    X86State *s = &b->c->s;
 
-    for (unsigned n = 0; n < SEG_LDTR; n++) {
-        s->seg[n].attr = (s->seg[n].attr & ~ATTR_L) | ATTR_DB | ATTR_G;
-        s->seg[n].limit = 0xffffffff;
-    }
-    rt_state_loaded(b->c);
+    bare_flat32(b);
     return b;
 }
 

@@ -11,11 +11,10 @@
 #include <string.h>
 
 enum {
-    TABLES = 0x40000, /* of HEAP and STACK: four pages each; the last has the entries */
     FROM = 0x80000,
     TO = 0xc0000,
     ENV = 0x70000,
-    MISSING = 0xa0000, /* a page that is not there */
+    MISSING = BARE_MISSING,
 };
 #define HEAP  0x555555400000ull
 #define STACK 0x7fffff600000ull
@@ -68,44 +67,18 @@ LOOPS_32(LOOP_32)
 
 typedef enum Way { INTERPRETED, PLAIN, WINDOW, WAYS } Way;
 
-static void map(BareCpu *b, uint64_t linear, unsigned n)
-{
-    uint64_t *pml4 = (uint64_t *)(b->ram + BARE_TABLES + 0x1000);
-    uint8_t *pages = b->ram + TABLES + n * 0x4000;
-
-    pml4[linear >> 39 & 511] = (TABLES + n * 0x4000) | 7;
-    for (unsigned level = 0; level < 2; level++) {
-        ((uint64_t *)(pages + level * 0x1000))[linear >> (30 - 9 * level) & 511] =
-            (TABLES + n * 0x4000 + (level + 1) * 0x1000) | 7;
-    }
-    for (uint64_t page = 0; page < 512; page++) {
-        ((uint64_t *)(pages + 0x2000))[page] = page == MISSING >> 12 ? 0 : page << 12 | 0x67;
-    }
-}
-
-static void make_flat(BareCpu *b)
-{
-    X86State *s = &b->c->s;
-
-    for (unsigned n = 0; n < SEG_LDTR; n++) {
-        s->seg[n].attr = (s->seg[n].attr & ~ATTR_L) | ATTR_DB | ATTR_G;
-        s->seg[n].limit = 0xffffffff;
-    }
-    rt_state_loaded(b->c);
-}
-
 static BareCpu *cpu_new(Way way, bool flat)
 {
     BareCpu *b = bare_new_as(CODE_64, way != INTERPRETED);
 
-    map(b, HEAP, 0);
-    map(b, STACK, 1);
+    bare_map_small(b, HEAP, 0);
+    bare_map_small(b, STACK, 1);
     b->c->window.always = bare_window(b) && way == WINDOW;
     if (flat) {
-        const uint64_t pages = (TABLES + 0x2000) | 7; /* HEAP's */
+        const uint64_t pages = (BARE_SMALL + 0x2000) | 7; /* HEAP's */
 
         memcpy(b->ram + BARE_TABLES + 0x3000, &pages, sizeof pages);
-        make_flat(b);
+        bare_flat32(b);
     }
     return b;
 }
