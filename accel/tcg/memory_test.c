@@ -87,18 +87,7 @@ static void rig_init(Rig *r, void (*step)(Rig *r))
 
 static void rig_run(Rig *r, const uint8_t *code, const uint8_t *end)
 {
-    X86State *s = r->cpu->state;
-
-    mem_write(machine_space(r->m), (Access){0}, CODE, code, end - code);
-    for (unsigned n = SEG_ES; n <= SEG_DS; n++) {
-        s->seg[n].selector = s->seg[n].base = 0;
-        if (n != SEG_CS) {
-            s->seg[n].limit = 0xffffffff;
-            s->seg[n].attr |= ATTR_G;
-        }
-    }
-    s->rip = CODE;
-    s->gpr[R_SP] = 0x7000;
+    board_code16(r->cpu, CODE, code, end - code);
     rt_state_loaded(cpu_rt(r->cpu));
     check(machine_run(r->m), 0);
     check(r->round, ROUNDS);

@@ -91,21 +91,9 @@ static void heard(Object *obj, MachineNews news)
     }
 }
 
-/* 16-bit code with flat data, at CODE. */
 static void put_code(Rig *r, const char *code, const char *end)
 {
-    X86State *s = r->cpu->state;
-
-    mem_write(machine_space(r->m), (Access){0}, CODE, code, end - code);
-    for (unsigned n = SEG_ES; n <= SEG_DS; n++) {
-        s->seg[n].selector = s->seg[n].base = 0;
-        if (n != SEG_CS) {
-            s->seg[n].limit = 0xffffffff;
-            s->seg[n].attr |= ATTR_G;
-        }
-    }
-    s->rip = CODE;
-    s->gpr[R_SP] = 0x7000;
+    board_code16(r->cpu, CODE, code, end - code);
 }
 
 static bool rig_try(Rig *r, const char *option, const char *value, Error **err)
