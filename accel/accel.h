@@ -132,6 +132,9 @@ typedef struct AccelClass {
     void (*pull)(Vcpu *cpu, uint32_t sections); /* engine to cpu->state: X86_LAPIC is one; on */
                                                 /* its thread when it is parked, or outside   */
     void (*push)(Vcpu *cpu, uint32_t sections); /* cpu->state to engine; the vCPU is parked   */
+    /* Behind a push, when the machine is about to run, for each vCPU before any of them runs: what
+     * one sends must find the others as they are. They are parked; on the event loop's thread. */
+    void (*prepare)(Vcpu *cpu); /* NULL: nothing to do; who has it has pull, too */
 
     /* Interrupts. OURS: window and inject; else the engine's LAPIC takes messages. nmi, smi:
      * false while it is blocked; then the state's *_pending is set, and vcpu_run comes back with

@@ -327,7 +327,7 @@ static void park(Vcpu *cpu)
     while (cpu->events & VCPU_STOP && !t->quit) {
         pthread_cond_wait(&w->moved, &w->mutex);
     }
-    t->parked = false;
+    t->parked = t->prepared = false;
     t->armed = -1; /* time may have stood still */
     pthread_mutex_unlock(&w->mutex);
     unfold_events(cpu);
@@ -413,6 +413,7 @@ static void thread_start(Vcpu *cpu)
 
     cpu->thread = g_new0(VcpuThread, 1);
     cpu->thread->armed = -1;
+    cpu->thread->fresh = true;
     atomic_fetch_or(&cpu->events, VCPU_STOP);
     clock_on_change(cpu->clock, clock_changed, cpu);
     sigfillset(&all);
@@ -476,7 +477,53 @@ static void wait_parked(Vcpu *cpu, World *w)
         pthread_cond_wait(&w->moved, &w->mutex);
     }
     if (cpu->thread) {
+        cpu->thread->fresh = false;
         fold_events(cpu); /* of one that had not yet left: it sleeps under the mutex */
+    }
+}
+
+static void wait_fresh(Vcpu *cpu, World *w)
+{
+    if (cpu->thread && cpu->thread->fresh && vcpu_engine(cpu)->prepare) {
+        wait_parked(cpu, w);
+    }
+}
+
+/* Only this thread lets it run, so what is parked and told to stop stays there. */
+static bool stands(Vcpu *cpu, bool prepared)
+{
+    World *w = world(cpu->dev.machine);
+    VcpuThread *t = cpu->thread;
+
+    pthread_mutex_lock(&w->mutex);
+    bool yes = t && t->parked && cpu->events & VCPU_STOP && t->prepared == prepared;
+    pthread_mutex_unlock(&w->mutex);
+    return yes;
+}
+
+static void prepare_all(Machine *m)
+{
+    for (guint i = 0; i < m->cpus->len; i++) {
+        Vcpu *cpu = m->cpus->pdata[i];
+
+        if (vcpu_engine(cpu)->prepare && stands(cpu, false)) {
+            unfold_events(cpu);
+            vcpu_engine(cpu)->prepare(cpu);
+            cpu->thread->prepared = true;
+        }
+    }
+}
+
+/* Of those that were prepared and have not left: others may have sent them something. */
+static void take_back_all(Machine *m)
+{
+    for (guint i = 0; i < m->cpus->len; i++) {
+        Vcpu *cpu = m->cpus->pdata[i];
+
+        if (stands(cpu, true)) {
+            cpu->thread->prepared = false;
+            vcpu_engine(cpu)->pull(cpu, X86_ALL);
+        }
     }
 }
 
@@ -496,11 +543,14 @@ static void stop(Machine *m)
 {
     each(m, ask_out);
     each(m, wait_parked);
+    take_back_all(m);
 }
 
 static void start(Machine *m)
 {
     each(m, thread_make);
+    each(m, wait_fresh);
+    prepare_all(m);
     each(m, let_run);
 }
 

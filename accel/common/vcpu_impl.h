@@ -29,11 +29,13 @@ typedef struct World {
 
 typedef struct VcpuThread {
     GThread *thread;
-    _Atomic int id; /* the host's */
+    _Atomic int id;        /* the host's */
     _Atomic uint32_t wake; /* futex: counts reasons to look again */
     _Atomic bool sleeping, quit;
-    bool window; /* its thread's: vcpu_run shall come back when it can take an interrupt */
-    bool parked; /* stopped by VCPU_STOP; guarded by World.mutex */
+    bool window;   /* its thread's: vcpu_run shall come back when it can take an interrupt */
+    bool parked;   /* stopped by VCPU_STOP; guarded by World.mutex               */
+    bool prepared; /* by the engine, to leave; while it is parked the event loop's */
+    bool fresh;    /* nobody has waited yet until it is parked; the event loop's */
     timer_t timer;
     bool has_timer;
     _Atomic int64_t armed; /* time of cpu->clock for which the timer is set; -1: none */

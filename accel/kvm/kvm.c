@@ -287,6 +287,7 @@ const AccelClass Kvm_class = {
     .vcpu_thread = kvm_vcpu_thread,
     .pull = kvm_pull,
     .push = kvm_push,
+    .prepare = kvm_prepare,
     .irq_window = kvm_irq_window,
     .irq_inject = kvm_irq_inject,
     .nmi = kvm_nmi,

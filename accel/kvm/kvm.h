@@ -108,6 +108,7 @@ void kvm_vcpu_kick(Vcpu *cpu);
 void kvm_vcpu_thread(Vcpu *cpu, bool begins);
 void kvm_pull(Vcpu *cpu, uint32_t sections);
 void kvm_push(Vcpu *cpu, uint32_t sections);
+void kvm_prepare(Vcpu *cpu);
 bool kvm_irq_window(Vcpu *cpu, bool want);
 void kvm_irq_inject(Vcpu *cpu, uint8_t vector);
 bool kvm_nmi(Vcpu *cpu);

@@ -204,6 +204,8 @@ void kvm_pull(Vcpu *cpu, uint32_t sections)
     cpu->stale &= ~want;
     if (sections == X86_ALL && vcpu_current() == cpu) {
         kvm_coalesce_flush(cpu);
+    }
+    if (sections == X86_ALL) {
         clock_hold(kvm_of(cpu), true);
         c->parked = true;
         cpu->changed |= X86_EVENTS;
@@ -242,6 +244,14 @@ static void flush(Vcpu *cpu, KvmCpu *c)
         complain(cpu, "its state cannot be set", err);
     }
     cpu->changed = 0;
+}
+
+/* A message that arrives in front of the local APIC's state would be overwritten by it, or refused
+ * by one that is not yet switched on. From here on the kernel's state is the newer one. */
+void kvm_prepare(Vcpu *cpu)
+{
+    flush(cpu, cpu->engine);
+    cpu->stale = X86_ALL;
 }
 
 /* ---- interrupts ---- */
