@@ -25,6 +25,16 @@ bool unit_falls_to(const Unit *u, unsigned n)
                   falls_through(u->insn[n - 1].i));
 }
 
+int unit_behind(const Unit *u, int64_t at)
+{
+    for (unsigned n = u->now + 1; n < u->count; n++) {
+        if (u->insn[n].at == at) {
+            return n;
+        }
+    }
+    return -1;
+}
+
 /* ---- at the branch ---- */
 
 static bool uses_fpu(const Unit *u, unsigned from, unsigned to)

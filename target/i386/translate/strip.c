@@ -258,12 +258,9 @@ bool strip_place(Unit *u, const Address *a, const Access *what, Place *p)
 bool strip_inside(Unit *u, const Insn *i)
 {
     int64_t at = unit_next(u) + (int64_t)(int32_t)i->imm;
-    unsigned n = u->now + 1;
+    int n = unit_behind(u, at);
 
-    while (n <= u->loop.last && u->insn[n].at != at) {
-        n++;
-    }
-    if (n > u->loop.last) {
+    if (n < 0 || n > u->loop.last) {
         return false;
     }
     u->strip.no_fpu |= (uint64_t)!u->fpu_known << n;

@@ -333,10 +333,11 @@ const Access *share_access(const Unit *u, unsigned n, unsigned size, bool write)
 Share *share_find(Unit *u, const Access *a); /* one that holds it     */
 Share *share_make(Unit *u, const Access *a); /* NULL: it has no company */
 void share_drop(Unit *u);                    /* all of them            */
-/* u->loop: what a round does to registers. Goes in front of share_plan(), whose numbers of accesses
- * are the same. */
+
+/* loop.c: u->loop: what a round does to registers. Goes in front of share_plan(), whose numbers of
+ * accesses are the same. */
 void loop_plan(Unit *u);
-/* false: that is not known */
+/* How the access moves from round to round. false: that is not known. */
 bool loop_motion(const Unit *u, const Access *a, Motion *m);
 
 /* strip.c: loops that run without checks. */
@@ -382,6 +383,8 @@ bool inner_possible(const Insn *i); /* of that kind */
 bool falls_through(const Insn *i);  /* may control go on behind it? */
 /* Does the instruction in front of the nth lead to it? */
 bool unit_falls_to(const Unit *u, unsigned n);
+/* The instruction behind the one in work that stands at that page offset; -1: none does. */
+int unit_behind(const Unit *u, int64_t at);
 Inner *inner_branch(Unit *u); /* the branch in work, if it stays; the caller sets its hole */
 /* In front of an instruction, in each version, where ways may meet. falls: there is one from the
  * instruction in front of it. false: there is none at all. */
