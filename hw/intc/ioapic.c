@@ -45,17 +45,17 @@ static void send(IoApic *a, unsigned n)
     msi_send(a->port, message(a->entry[n]));
 }
 
-/* An engine with local APICs of its own must know which vectors are levels, to tell of
- * their end. */
+/* An engine with local APICs of its own must know which vectors are levels, to tell of their end:
+ * before the message, and until then, even when the entry is masked meanwhile. */
 static void route(IoApic *a, unsigned n)
 {
     Accel *engine = machine_accel(a->dev.machine);
+    bool wanted = (a->entry[n] & (MASKED | REMOTE_IRR)) != MASKED;
     MsiMessage to = message(a->entry[n]);
 
     if (engine && engine->split && a->routed[n] != a->entry[n]) {
         a->routed[n] = a->entry[n];
-        ((const AccelClass *)engine->obj.class)
-            ->route(engine, n, a->entry[n] & MASKED ? NULL : &to, NULL);
+        ((const AccelClass *)engine->obj.class)->route(engine, n, wanted ? &to : NULL, NULL);
     }
 }
 
@@ -77,6 +77,7 @@ static void serve(IoApic *a, unsigned n)
 
     if (e & LEVEL && !(e & (MASKED | REMOTE_IRR)) && a->lines >> n & 1) {
         a->entry[n] |= REMOTE_IRR;
+        route(a, n);
         send(a, n);
     }
 }

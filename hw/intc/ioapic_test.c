@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "accel/accel.h"
 #include "hw/intc/ioapic.h"
 #include "hw/intc/lapic.h"
 #include "tests/lib/board.h"
@@ -135,4 +136,62 @@ TEST("ioapic: ExtINT asks the 8259 for the vector")
     put(p, 0x10, 0x700);
     board_drive(p.b, 0, true);
     check(p.cpu->events, VCPU_INTR);
+}
+
+/* An engine that has the local APICs and writes down what it is told. */
+typedef struct Router {
+    Accel accel;
+    GString *said;
+} Router;
+
+static IrqChip router_irqchip(Accel *a)
+{
+    return IRQCHIP_SPLIT;
+}
+
+static void router_msi(Accel *a, MsiMessage message)
+{
+    g_string_append_printf(((Router *)a)->said, "message %#x\n", message.data & 0xff);
+}
+
+static bool router_route(Accel *a, unsigned gsi, const MsiMessage *to, Error **err)
+{
+    g_string_append_printf(((Router *)a)->said, "%u: %#x\n", gsi, to ? to->data & 0xff : 0);
+    return true;
+}
+
+static const AccelClass Router_class = {
+    .class = {"router", "writes down routes", &Accel_class.class, sizeof(Router)},
+    .irqchip = router_irqchip,
+    .msi = router_msi,
+    .route = router_route,
+};
+CLASS(Router);
+
+/* What was said since the last time. */
+static void check_said(Router *r, const char *want)
+{
+    check_str(r->said->str, want);
+    g_string_truncate(r->said, 0);
+}
+
+TEST("ioapic: an engine knows a level's route before its message and until its EOI, masked or not")
+{
+    Pc p = pc();
+    g_autoptr(GString) log = g_string_new(""), said = g_string_new("");
+    Router *r = (Router *)accel_pick(board_machine(p.b), "router", log, NULL);
+
+    r->said = said;
+    check(accel_start(&r->accel, NULL), true);
+    p.cpu->accel = &r->accel;
+    put(p, 0x18, 0x54 | LEVEL | MASKED);
+    g_string_truncate(said, 0);
+    board_drive(p.b, 4, true);
+    put(p, 0x18, 0x54 | LEVEL);
+    check_said(r, "4: 0x54\nmessage 0x54\n");
+    put(p, 0x18, 0x54 | LEVEL | MASKED);
+    check_said(r, "4: 0x54\n");
+    p.cpu->intc_ops->eoi(p.cpu->intc, 0x54);
+    check(get(p, 0x18), 0x54 | LEVEL | MASKED);
+    check_said(r, "4: 0\n");
 }
