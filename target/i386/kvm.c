@@ -734,13 +734,15 @@ static bool pull_control(KvmConvert *c, X86State *s, Error **err)
     return true;
 }
 
+/* In front of all others: asked for the sleep state, the kernel takes an INIT or start-up message
+ * that waits, and so changes registers. */
 static bool pull_events(KvmConvert *c, X86State *s, Error **err)
 {
     MsrBatch b = {.nmsrs = 1, .entry[0].index = MSR_SMBASE};
     struct kvm_vcpu_events events;
     struct kvm_mp_state mp;
 
-    if (ioctl(c->fd, KVM_GET_VCPU_EVENTS, &events) < 0 || ioctl(c->fd, KVM_GET_MP_STATE, &mp) < 0) {
+    if (ioctl(c->fd, KVM_GET_MP_STATE, &mp) < 0 || ioctl(c->fd, KVM_GET_VCPU_EVENTS, &events) < 0) {
         return error_errno(err, errno, "events cannot be read");
     }
     kvm_events_get(&events, s);
@@ -754,8 +756,9 @@ static bool pull_events(KvmConvert *c, X86State *s, Error **err)
 bool kvm_state_pull(Vcpu *cpu, KvmConvert *c, uint32_t sections, Error **err)
 {
     struct kvm_xsave image;
-    bool ok = pull_registers(cpu, c, sections, err);
+    bool ok = !(sections & X86_EVENTS) || pull_events(c, cpu->state, err);
 
+    ok = ok && pull_registers(cpu, c, sections, err);
     if (ok && sections & X86_CONTROL) {
         ok = pull_control(c, cpu->state, err);
     }
@@ -768,9 +771,6 @@ bool kvm_state_pull(Vcpu *cpu, KvmConvert *c, uint32_t sections, Error **err)
     }
     if (ok && sections & X86_MSRS) {
         ok = msrs_pull(cpu, c, err);
-    }
-    if (ok && sections & X86_EVENTS) {
-        ok = pull_events(c, cpu->state, err);
     }
     return ok && (!(sections & X86_LAPIC) || lapic_pull(cpu, c, err));
 }

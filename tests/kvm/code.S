@@ -71,6 +71,19 @@ irq_handler:
         outb    %al, $0xf1
         done    irq
 
+/* An interrupt of the 8259's ends HLT. */
+guest halt
+        movw    $0x1000 + halt_handler - guest_halt, 4 * 0x60
+        movw    $0, 4 * 0x60 + 2
+        sti
+        step    1
+1:      hlt
+        jmp     1b
+halt_handler:
+        movb    $'h', %al
+        outb    %al, $0xf1
+        done    halt
+
 guest nmi
         movw    $0x1000 + nmi_handler - guest_nmi, 4 * 2
         movw    $0, 4 * 2 + 2

@@ -402,6 +402,45 @@ TEST("kvm guest: TSC and kvmclock stand while the machine is paused")
     rig_free(&r);
 }
 
+static int acknowledge(Object *intc)
+{
+    vcpu_intr(vcpu_current(), false);
+    return 0x60;
+}
+
+static void halt_and_interrupt(Rig *r)
+{
+    r->cpu->state->activity = CPU_HALTED;
+    r->cpu->changed = X86_ALL;
+    vcpu_intr(r->cpu, true);
+    timer_set(&r->timer, host_now(r));
+}
+
+static void too_late(Object *obj, unsigned n)
+{
+    machine_request_exit(CAST(Owner, obj)->rig->m, 1);
+}
+
+TEST("kvm guest: an interrupt of the 8259's that comes while the machine stands ends HLT behind it")
+{
+    static const IntcOps ops = {.acknowledge = acknowledge};
+    Timer limit;
+    Rig r;
+
+    rig_init(&r, NULL, NULL);
+    timer_init(&r.timer, machine_clock(r.m, CLOCK_HOST), r.owner, go_on, 0);
+    timer_init(&limit, machine_clock(r.m, CLOCK_HOST), r.owner, too_late, 0);
+    timer_set(&limit, host_now(&r) + 20000000000);
+    r.cpu->intc_ops = &ops;
+    r.step = ask_pause;
+    r.stopped = halt_and_interrupt;
+    RUN(&r, halt);
+    check_str(r.letters, "h");
+    timer_set(&limit, -1);
+    timer_set(&r.timer, -1);
+    rig_free(&r);
+}
+
 /* ---- AVX ---- */
 
 /* XCR0 is set from here: some emulated AMD-V has no intercept of XSETBV, so KVM would not hear of a
