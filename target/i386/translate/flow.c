@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Near branches (docs/design/translator.md, "Blocks and links"). In the first page: a branch that
- * is patched once its target has code. To another page and through registers: the jump table of the
- * view, keyed by rip. Who is branched to backwards, and who is jumped to through the table, asks
- * whether anybody wants the CPU. Outside the flat model: segment.c.
+ * is patched once its target has code. To another page and through registers: the jump table
+ * (jumps.c). Who is branched to backwards, and who is jumped to through the table, asks whether
+ * anybody wants the CPU. Outside the flat model: segment.c.
  */
 #include "target/i386/translate/unit.h"
 
@@ -40,115 +40,6 @@ void emit_target(Unit *u, int32_t at, unsigned to)
     if (at) {
         lea_base(&u->e, to, to, at, u->code64);
     }
-}
-
-/* ---- the jump table ---- */
-
-static uint32_t jumps_at(const Unit *u, size_t field)
-{
-    return CPU_AT(jumps) + u->view * sizeof(JumpTable) + field;
-}
-
-/* AMD's Zen 3 remembers the way by one bit of each jump's address. Were that the same in all parts
- * of an interpreter, it could not tell where the next jump leads: so it alternates, unit
- * by unit. */
-static void place_jump(Unit *u)
-{
-    enum { BIT = 4 };
-
-    if (((uintptr_t)u->e.at & BIT) != (u->cache->count & 1) * BIT) {
-        put_nops(&u->e, BIT);
-    }
-}
-
-/* rcx: `known` when the slot, to r11, is of the rip in rbp. */
-static void emit_slot(Unit *u, int32_t known)
-{
-    Emit *e = &u->e;
-
-    u->look_up = u->plain ? e->at : NULL;
-    if (!u->plain) {
-        load_gs(e, SCRATCH_B, CPU_AT(code_tag));
-        lea_index(e, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0, true);
-    }
-    addend_lost(u);
-    pext_gs(e, SCRATCH_B, SCRATCH_A, CPU_AT(jump_mask));
-    load_gs_index(e, SCRATCH_C, SCRATCH_B, jumps_at(u, offsetof(JumpTable, word)));
-    lea_index(e, SCRATCH_C, SCRATCH_C, SCRATCH_A, 0, known, true);
-}
-
-/* A branch that is taken where the slot is right. */
-static Hole emit_slot_far(Unit *u)
-{
-    Emit *e = &u->e;
-    Hole hit, miss;
-
-    emit_slot(u, 0);
-    hit = jrcxz8(e);
-    miss = jmp32(e);
-    fill8(e, hit);
-    return miss;
-}
-
-/* LOOP is a branch that leaves the flags alone, too, and is taken only to what is not known; but it
- * reaches 127 bytes, and is slow where it is microcode. */
-Hole emit_jump_lookup(Unit *u)
-{
-    if (u->cache->quick_loop) {
-        emit_slot(u, 1);
-        return loop8(&u->e);
-    }
-    return emit_slot_far(u);
-}
-
-static void emit_jump_slot(Unit *u)
-{
-    place_jump(u);
-    jmp_gs_index(&u->e, SCRATCH_B, jumps_at(u, offsetof(JumpTable, word[1])));
-}
-
-void emit_jump_hit(Unit *u, Hole miss, ColdKind kind, int32_t at)
-{
-    emit_jump_slot(u);
-    if (u->cache->quick_loop) {
-        fill8(&u->e, miss);
-        miss = jmp32(&u->e);
-    }
-    cold_add(u, kind, miss, at)->back = u->look_up;
-}
-
-void emit_jump_keep(Unit *u, ColdKind kind, int32_t at)
-{
-    Hole miss = emit_slot_far(u);
-
-    cold_add(u, kind, miss, at)->back = u->look_up;
-    store_gs(&u->e, CPU_AT(jump_rip), SCRATCH_A);
-}
-
-void emit_jump_kept(Unit *u)
-{
-    load_gs(&u->e, SCRATCH_A, CPU_AT(jump_rip));
-    pext_gs(&u->e, SCRATCH_B, SCRATCH_A, CPU_AT(jump_mask));
-    emit_jump_slot(u);
-}
-
-void emit_jump(Unit *u, ColdKind kind, int32_t at)
-{
-    emit_jump_hit(u, emit_jump_lookup(u), kind, at);
-}
-
-void emit_jump_far(Unit *u, int32_t at)
-{
-    emit_target(u, at, SCRATCH_A);
-    emit_jump(u, COLD_JUMPED, at);
-}
-
-/* By a branch that has changed nothing: a target that the table does not know may not be canonical,
- * and then it is the branch that faults. The interpreter finds out. */
-void emit_branch_far(Unit *u, int32_t at, int32_t from)
-{
-    emit_target(u, at, SCRATCH_A);
-    emit_jump(u, COLD_INDIRECT, from);
 }
 
 /* ---- direct branches ---- */
@@ -347,14 +238,22 @@ static void emit_push_return(Unit *u, unsigned access, int32_t to)
     sp_settle(u);
 }
 
-static void emit_jump_usual(Unit *u)
+/* rbp: where the JMP or RET in work leads: where that is a usual place, there. Behind RET rSP is
+ * what its register is, and `by`. */
+static void emit_usual(Unit *u, int32_t by)
 {
     Usual k = usual_find(u);
+    int16_t sp = u->sp;
 
     for (unsigned n = 0; n < k.count; n++) {
         Hole other = usual_other(u, &k, n);
 
+        if (unit_now(u)->i->op == OP_RET) {
+            lea_base(&u->e, GUEST_SP, GUEST_SP, by, u->code64);
+            u->sp = 0;
+        }
         emit_link(u, k.to[n]);
+        u->sp = sp;
         fill8(&u->e, other);
     }
 }
@@ -477,23 +376,6 @@ static void emit_call_near(Unit *u, const Insn *i)
     }
 }
 
-/* rSP moves by `by` on the way. */
-static void emit_ret_usual(Unit *u, int32_t by)
-{
-    Usual k = usual_find(u);
-    int16_t sp = u->sp;
-
-    for (unsigned n = 0; n < k.count; n++) {
-        Hole other = usual_other(u, &k, n);
-
-        lea_base(&u->e, GUEST_SP, GUEST_SP, by, u->code64);
-        u->sp = 0;
-        emit_link(u, k.to[n]);
-        u->sp = sp;
-        fill8(&u->e, other);
-    }
-}
-
 static void emit_ret(Unit *u, const Insn *i)
 {
     Emit *e = &u->e;
@@ -508,7 +390,7 @@ static void emit_ret(Unit *u, const Insn *i)
     load_pair(e, SCRATCH_A, p.base, p.index, p.disp, size);
     place_end(u);
     linear_lost(u);
-    emit_ret_usual(u, by);
+    emit_usual(u, by);
     miss = emit_jump_lookup(u);
     lea_base(e, GUEST_SP, GUEST_SP, by, u->code64);
     emit_jump_hit(u, miss, COLD_INDIRECT, unit_now(u)->at); /* where it has not been changed */
@@ -567,7 +449,7 @@ bool emit_branch(Unit *u, bool *ends)
             emit_go_branch(u, unit_next(u) + (int32_t)i->imm);
         } else {
             emit_target_operand(u, i);
-            emit_jump_usual(u);
+            emit_usual(u, 0);
             emit_jump(u, COLD_INDIRECT, unit_now(u)->at);
         }
         return true;

@@ -489,7 +489,11 @@ bool in_page(const Unit *u, int32_t at); /* ... where a branch may lead directly
 void emit_jcc(Unit *u, const Insn *i);
 void emit_count_branch(Unit *u, const Insn *i);
 void emit_leave_next(Unit *u); /* go on behind the instruction in work */
-/* rbp: rip wanted. Leaves to at, of kind, when it is not known. */
+/* To another unit of the page, or by way of its links to this. */
+void emit_link(Unit *u, int32_t at);
+void emit_target(Unit *u, int32_t at, unsigned to); /* rip of a page offset */
+
+/* jumps.c. rbp: rip wanted. Leaves to at, of kind, when it is not known. */
 void emit_jump(Unit *u, ColdKind kind, int32_t at);
 /* In two parts, with less than 100 bytes in between: r11 and rbp are what the look-up left. */
 Hole emit_jump_lookup(Unit *u);
@@ -499,10 +503,6 @@ void emit_jump_keep(Unit *u, ColdKind kind, int32_t at);
 void emit_jump_kept(Unit *u);
 void emit_jump_far(Unit *u, int32_t at);                 /* all of it, to a page offset */
 void emit_branch_far(Unit *u, int32_t at, int32_t from); /* the same by the branch at `from` */
-void emit_target(Unit *u, int32_t at, unsigned to);      /* rip of a page offset */
-
-/* To another unit of the page, or by way of its links to this. */
-void emit_link(Unit *u, int32_t at);
 
 /* usual.c: where the branch in work usually goes; none: nothing is known. */
 Usual usual_find(const Unit *u);
