@@ -1,163 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Making a unit of what was gathered (gather.c): each instruction is emitted by its class, then the
- * cold pieces (docs/design/translator.md, "A unit").
+ * Making a unit of what was gathered (gather.c): each instruction is emitted by its class, in one
+ * version or several, then the cold pieces (docs/design/translator.md, "A unit").
  */
 #include "target/i386/translate/unit.h"
 
 #include "target/i386/rt/rt.h"
-
-/* ---- pieces on the way ---- */
-
-Cold *cold_add(Unit *u, ColdKind kind, Hole hole, int32_t at)
-{
-    Cold *cold = &u->cold[u->colds];
-
-    if (u->colds < COLD_MAX - 1) {
-        u->colds++;
-    } else {
-        u->e.full = true;
-    }
-    *cold = (Cold){.hole = hole,
-                   .kind = kind,
-                   .at = at,
-                   .recipe = -1,
-                   .fault = -1,
-                   .linear = SCRATCH_A,
-                   .fpu_known = u->fpu_known,
-                   .sp = u->sp,
-                   .x87 = u->x87};
-    return cold;
-}
-
-void unit_fault_begin(Unit *u)
-{
-    u->fault[u->faults].from = u->e.at - u->cache->write;
-}
-
-void unit_fault_end(Unit *u)
-{
-    TransFault *f = &u->fault[u->faults];
-
-    f->to = u->e.at - u->cache->write;
-    f->at = unit_now(u)->at;
-    f->leave = 0;
-    if (u->garbage || u->x87.last >= 0 || u->sp) { /* for the way out to put right */
-        Cold *cold = cold_add(u, COLD_ONE, NULL, f->at);
-
-        cold->recipe = u->garbage ? u->recipe : -1;
-        cold->fault = u->faults;
-    }
-    if (u->faults < FAULTS_MAX - 1) {
-        u->faults++;
-    } else {
-        u->e.full = true;
-    }
-}
-
-static void cold_sp(Unit *u, int32_t by)
-{
-    if (by) {
-        lea_base(&u->e, GUEST_SP, GUEST_SP, by, u->code64);
-    }
-}
-
-/* The jump table does not know rbp. */
-static void emit_unknown(Unit *u, const Cold *cold, const uint8_t *resolve, const uint8_t *leave)
-{
-    if (cold->back) {
-        emit_call_routine(u, resolve);
-        cold_sp(u, -cold->sp);
-        jmp_to(&u->e, cold->back);
-    } else {
-        emit_jmp_routine(u, leave);
-    }
-}
-
-static void emit_cold(Unit *u, const Cold *cold)
-{
-    Emit *e = &u->e;
-    const CodeCache *cache = u->cache;
-
-    if (cold->kind == COLD_ALONE && cold->recipe < 0 && !cold->sp && !cold->x87.before &&
-        u->alone_at[cold->at]) {
-        fill32(e, cold->hole, u->alone_at[cold->at]);
-        return;
-    }
-    if (cold->fault >= 0) {
-        u->fault[cold->fault].leave = e->at - cache->write;
-    } else {
-        fill32(e, cold->hole, e->at);
-    }
-    cold_sp(u, cold->sp);
-    if (cold->recipe >= 0) {
-        recipe_run(u, cold->recipe);
-    }
-    if ((cold->kind != COLD_ALONE || cold->x87.before) && cold->kind != COLD_FPU) {
-        x87_write(u, cold->x87);
-    }
-    switch (cold->kind) {
-    case COLD_ALONE:
-        if (u->alone_at[cold->at]) {
-            jmp_to(e, u->alone_at[cold->at]);
-            return;
-        }
-        mov_imm(e, SCRATCH_C, u->insn[cold->at].at); /* the unit ends in front of it */
-        emit_jmp_routine(u, cache->leave_rip);
-        return;
-    case COLD_FILL:
-        if (cold->linear != SCRATCH_A) {
-            mov_rr(e, SCRATCH_A, cold->linear);
-        }
-        mov_imm(e, SCRATCH_B,
-                cold->at | cold->size << 16 | (cold->write ? FILL_WRITE : 0) |
-                    (cold->plain ? FILL_PLAIN : 0));
-        emit_call_routine(u, cache->fill);
-        cold_sp(u, -cold->sp);
-        jmp_to(e, cold->back);
-        return;
-    case COLD_GUESS:
-        guess_emit_cold(u, cold);
-        return;
-    case COLD_FPU:
-        emit_call_routine(u, cache->fpu);
-        cold_sp(u, -cold->sp);
-        jmp_to(e, cold->back);
-        return;
-    case COLD_JUMP:
-        if (cold->from >= 0) {
-            emit_branch_far(u, cold->at, cold->from);
-        } else {
-            emit_jump_far(u, cold->at);
-        }
-        return;
-    case COLD_BASED:
-        emit_based_far(u, cold->at, cold->from, cold->size == 2);
-        return;
-    default:
-        break;
-    }
-    mov_imm(e, SCRATCH_C, (uint64_t)(int64_t)cold->at);
-    switch (cold->kind) {
-    case COLD_LINK:
-        mov_imm(e, SCRATCH_B,
-                (cold->hole - cache->write) | (cold->fpu_known ? SITE_FPU : 0) |
-                    (cold->backwards ? SITE_BACK : 0));
-        emit_jmp_routine(u, cache->leave_link);
-        break;
-    case COLD_ONE:
-        emit_jmp_routine(u, cache->leave_one);
-        break;
-    case COLD_INDIRECT:
-        emit_unknown(u, cold, cache->resolve_indirect, cache->leave_indirect);
-        break;
-    case COLD_JUMPED:
-        emit_unknown(u, cold, cache->resolve_jump, cache->leave_jump);
-        break;
-    default:
-        emit_jmp_routine(u, cache->leave_rip);
-    }
-}
 
 /* Away from the unit in front of the instruction in work, for the interpreter. */
 static void emit_one(Unit *u)
@@ -474,10 +322,5 @@ void unit_emit(Unit *u)
     }
     emit_alone(u);
     strip_emit(u);
-    u->x87 = (X87Last){-1, -1}; /* each piece has its own */
-    for (unsigned n = 0; n < u->colds && !e->full; n++) {
-        Cold cold = u->cold[n];
-
-        emit_cold(u, &cold);
-    }
+    colds_emit(u);
 }

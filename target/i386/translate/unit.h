@@ -521,7 +521,10 @@ bool leads_back(const Unit *u, unsigned first);
 /* unit.c */
 void unit_emit(Unit *u);
 bool unit_emit_next(Unit *u); /* the instruction in work; false: the unit ends behind it */
+
+/* cold.c */
 Cold *cold_add(Unit *u, ColdKind kind, Hole hole, int32_t at);
+void colds_emit(Unit *u); /* behind all versions */
 void unit_fault_begin(Unit *u);
 void unit_fault_end(Unit *u);
 /* Around the host's instruction that accesses a Place. */
