@@ -9,6 +9,11 @@
 
 enum { INSN_BYTES = 15, UNIT_ENOUGH = 16, UNIT_LONG = 48, AHEAD_MAX = 64 };
 
+static const Insn *last_of(const Block *b)
+{
+    return &b->insn[b->count - 1];
+}
+
 bool next_page_is(Cpu *c, NextPage *next)
 {
     if (!next->asked) {
@@ -18,37 +23,54 @@ bool next_page_is(Cpu *c, NextPage *next)
     return next->there;
 }
 
-/* The nearest place from `at` on in the first page that an instruction of the unit branches to; -1:
- * none. */
-static int32_t branched_to(const Unit *u, int32_t at)
+/* ---- the rules, for a unit of so many instructions ---- */
+
+/* From UNIT_ENOUGH on a block that has a unit ends it: else code that is jumped into at many places
+ * would be translated for each of them. What is shorter is translated again: indirect jumps of
+ * their own are predicted better. NULL: it ends. */
+static const Block *goes_on(const Block *b, unsigned count)
 {
-    int32_t nearest = GUEST_PAGE;
+    return b && (count < UNIT_ENOUGH || !b->trans) ? b : NULL;
+}
+
+/* Behind an instruction that does not lead to the next: is what a branch in front of it leads to,
+ * the nearest, part of the unit, too? */
+static bool goes_on_apart(bool plain, unsigned count)
+{
+    return plain && count < UNIT_LONG;
+}
+
+/* The nearest place from `at` on in the page, so far, and `to`, which may be anywhere. GUEST_PAGE:
+ * none. */
+static unsigned nearer(unsigned nearest, int64_t to, unsigned at)
+{
+    return to >= at && to < nearest ? to : nearest;
+}
+
+/* ---- what there is ---- */
+
+/* The nearest that a branch of the unit leads to. */
+static unsigned branched_to(const Unit *u, unsigned at)
+{
+    unsigned nearest = GUEST_PAGE;
 
     for (unsigned n = 0; n < u->count; n++) {
-        const Insn *i = u->insn[n].i;
-        int64_t to = u->insn[n].at + i->len + (int64_t)(int32_t)i->imm;
-
-        if (inner_possible(i) && to >= at && to < nearest) {
-            nearest = to;
+        if (inner_possible(u->insn[n].i)) {
+            nearest = nearer(nearest, unit_target(u, n), at);
         }
     }
-    return nearest < GUEST_PAGE ? nearest : -1;
+    return nearest;
 }
 
-/* Behind an instruction that does not lead to the next: what a branch in front of it leads to is
- * part of the unit, too. NULL: there is nothing. */
-static const Block *gather_on(const Unit *u, uint64_t page, int32_t at)
+static const Block *gather_on(const Unit *u, uint64_t page, unsigned at)
 {
-    int32_t to = u->plain && u->count < UNIT_LONG ? branched_to(u, at) : -1;
-    const Block *b = to < 0 ? NULL : block_at(u->c, page | to);
+    unsigned to = goes_on_apart(u->plain, u->count) ? branched_to(u, at) : GUEST_PAGE;
 
-    return b && (u->count < UNIT_ENOUGH || !b->trans) ? b : NULL;
+    return to < GUEST_PAGE ? goes_on(block_at(u->c, page | to), u->count) : NULL;
 }
 
-/* Blocks that follow one another in a page that begins at offset `base`. From UNIT_ENOUGH on a
- * block that has a unit ends it: else code that is jumped into at many places would be translated
- * for each of them. What is shorter is translated again: indirect jumps of their own are predicted
- * better. Returns the offset behind them; -1: control does not get there, or the unit is full. */
+/* Blocks that follow one another in a page that begins at offset `base`. Returns the offset behind
+ * them; -1: control does not get there, or the unit is full. */
 static int32_t gather(Unit *u, const Block *b, unsigned base)
 {
     unsigned most = u->c->unit_max;
@@ -71,7 +93,7 @@ static int32_t gather(Unit *u, const Block *b, unsigned base)
         if (u->count == most) {
             return -1;
         }
-        if (!falls_through(&b->insn[b->count - 1])) {
+        if (!falls_through(last_of(b))) {
             gap = true;
             b = base ? NULL : gather_on(u, page, at);
             if (!b) {
@@ -80,7 +102,8 @@ static int32_t gather(Unit *u, const Block *b, unsigned base)
             continue;
         }
         b = at >= base + GUEST_PAGE ? NULL : block_at(u->c, page | at % GUEST_PAGE);
-        if (!b || (u->count >= UNIT_ENOUGH && b->trans)) {
+        b = goes_on(b, u->count);
+        if (!b) {
             return gap ? -1 : (int32_t)at;
         }
     }
@@ -89,10 +112,7 @@ static int32_t gather(Unit *u, const Block *b, unsigned base)
 bool leads_back(const Unit *u, unsigned first)
 {
     for (unsigned n = first; n < u->count; n++) {
-        const Insn *i = u->insn[n].i;
-
-        if (i->operand[0].kind == OPERAND_REL &&
-            u->insn[n].at + i->len + (int64_t)i->imm == u->insn[0].at) {
+        if (u->insn[n].i->operand[0].kind == OPERAND_REL && unit_target(u, n) == u->insn[0].at) {
             return true;
         }
     }
@@ -149,12 +169,6 @@ void unit_gather(Unit *u, const Block *b, NextPage *next)
 
 /* ---- ahead ---- */
 
-/* Where the branch at a block's end leads, as an offset in the page of what is behind it. */
-static int64_t branch_to(const Block *b, unsigned next)
-{
-    return next + (int64_t)b->insn[b->count - 1].imm;
-}
-
 /* Does what has been decoded from an offset of the page lead back to `top`? */
 static bool loops_from(Cpu *c, uint64_t page, unsigned at, unsigned top)
 {
@@ -163,10 +177,10 @@ static bool loops_from(Cpu *c, uint64_t page, unsigned at, unsigned top)
 
     for (unsigned n = 0; b && n < BLOCKS && at + b->bytes < GUEST_PAGE; n++) {
         at += b->bytes;
-        if (b->insn[b->count - 1].op == OP_JCC && branch_to(b, at) == top) {
+        if (last_of(b)->op == OP_JCC && branch_target(last_of(b), at) == top) {
             return true;
         }
-        b = falls_through(&b->insn[b->count - 1]) ? block_at(c, page | at) : NULL;
+        b = falls_through(last_of(b)) ? block_at(c, page | at) : NULL;
     }
     return false;
 }
@@ -174,10 +188,10 @@ static bool loops_from(Cpu *c, uint64_t page, unsigned at, unsigned top)
 /* Does the branch at its end jump over a little that has not been run yet, in a loop? */
 static bool jumps_over(Cpu *c, const Block *b, unsigned next, unsigned top)
 {
-    int64_t to = branch_to(b, next);
+    int64_t to = branch_target(last_of(b), next);
 
-    return b->insn[b->count - 1].op == OP_JCC && to > next && to <= next + AHEAD_MAX &&
-           to < GUEST_PAGE && loops_from(c, b->page, to, top);
+    return last_of(b)->op == OP_JCC && to > next && to <= next + AHEAD_MAX && to < GUEST_PAGE &&
+           loops_from(c, b->page, to, top);
 }
 
 /* Targets of the branches in a unit to be. */
@@ -188,20 +202,18 @@ typedef struct Ways {
 
 static void way_note(Ways *w, const Block *b, unsigned next)
 {
-    if (inner_possible(&b->insn[b->count - 1]) && w->count < INNERS) {
-        w->to[w->count++] = branch_to(b, next);
+    if (inner_possible(last_of(b)) && w->count < INNERS) {
+        w->to[w->count++] = branch_target(last_of(b), next);
     }
 }
 
-/* The nearest from `at` on; GUEST_PAGE: none. */
+/* The same of a unit to be. */
 static unsigned way_on(const Ways *w, unsigned at)
 {
     unsigned nearest = GUEST_PAGE;
 
     for (unsigned n = 0; n < w->count; n++) {
-        if (w->to[n] >= at && w->to[n] < nearest) {
-            nearest = w->to[n];
-        }
+        nearest = nearer(nearest, w->to[n], at);
     }
     return nearest;
 }
@@ -210,12 +222,10 @@ static unsigned way_on(const Ways *w, unsigned at)
  * may return to (usual.c). false: start over. */
 static bool behind_call(Cpu *c, const Block *b, unsigned next, unsigned top)
 {
-    const Insn *last = &b->insn[b->count - 1];
     const Block *made;
 
-    return last->op != OP_CALL || last->operand[0].kind != OPERAND_REL ||
-           branch_to(b, next) != top || next >= GUEST_PAGE || block_at(c, b->page | next) ||
-           block_ahead(c, next, &made);
+    return !calls_near(last_of(b), next, top) || next >= GUEST_PAGE ||
+           block_at(c, b->page | next) || block_ahead(c, next, &made);
 }
 
 /* What a unit would end at because it has not been run yet is decoded: what a branch in a loop
@@ -231,7 +241,7 @@ bool unit_ahead(Cpu *c, const Block *b)
     }
     while (b && same) {
         const Block *before = b;
-        bool falls = falls_through(&b->insn[b->count - 1]);
+        bool falls = falls_through(last_of(b));
 
         count += b->count;
         at += b->bytes;
@@ -241,14 +251,14 @@ bool unit_ahead(Cpu *c, const Block *b)
         }
         at = falls ? at : way_on(&ways, at);
         if (count >= c->unit_max || at >= GUEST_PAGE ||
-            (!falls && (count >= UNIT_LONG || !(c->mode & MODE_PLAIN)))) {
+            (!falls && !goes_on_apart(c->mode & MODE_PLAIN, count))) {
             break;
         }
         b = block_at(c, before->page | at);
         if (!b && (!falls || jumps_over(c, before, at, top))) {
             same = block_ahead(c, at, &b);
         }
-        b = b && count >= UNIT_ENOUGH && b->trans ? NULL : b;
+        b = goes_on(b, count);
     }
     return same;
 }

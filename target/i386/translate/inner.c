@@ -19,6 +19,11 @@ bool falls_through(const Insn *i)
             i->op == OP_JCXZ || i->op == OP_LOOP || i->op == OP_LOOPE || i->op == OP_LOOPNE);
 }
 
+bool calls_near(const Insn *i, int64_t next, int64_t top)
+{
+    return i->op == OP_CALL && i->operand[0].kind == OPERAND_REL && branch_target(i, next) == top;
+}
+
 bool unit_falls_to(const Unit *u, unsigned n)
 {
     return !n || (u->insn[n - 1].at + u->insn[n - 1].i->len == u->insn[n].at &&

@@ -31,7 +31,7 @@ static void find_loop(Unit *u, const Knowledge *k)
 static bool follow_branch(Unit *u, const Knowledge *k, Landing *jump, unsigned *jumps)
 {
     const Insn *i = unit_now(u)->i;
-    int64_t at = unit_next(u) + (int64_t)(int32_t)i->imm;
+    int64_t at = unit_target(u, u->now);
     int to = unit_behind(u, at);
 
     if (at == u->insn[0].at) {
@@ -128,8 +128,7 @@ void loop_edge(Unit *u, const Knowledge *k)
     const Insn *i = unit_now(u)->i;
     Edges *edges = &u->edges;
 
-    if (i->operand[0].kind != OPERAND_REL ||
-        unit_next(u) + (int64_t)(int32_t)i->imm != u->insn[0].at) {
+    if (i->operand[0].kind != OPERAND_REL || unit_target(u, u->now) != u->insn[0].at) {
         return;
     }
     edges->first = edges->any ? edges->first : u->now;

@@ -153,7 +153,7 @@ static bool loops(const Insn *i)
 static void note_inner(Unit *u, const Knowledge *k, Knowledge *known)
 {
     const Insn *i = unit_now(u)->i;
-    int to = unit_behind(u, unit_next(u) + (int64_t)(int32_t)i->imm);
+    int to = unit_behind(u, unit_target(u, u->now));
 
     if (inner_possible(i) && to >= 0 && !u->page2 && !u->strip.wanted && u->inners < INNERS &&
         (u->code64 || u->plain)) {

@@ -257,8 +257,7 @@ bool strip_place(Unit *u, const Address *a, const Access *what, Place *p)
 
 bool strip_inside(Unit *u, const Insn *i)
 {
-    int64_t at = unit_next(u) + (int64_t)(int32_t)i->imm;
-    int n = unit_behind(u, at);
+    int n = unit_behind(u, unit_target(u, u->now));
 
     if (n < 0 || n > u->loop.last) {
         return false;

@@ -309,6 +309,18 @@ static inline int32_t unit_next(const Unit *u)
     return unit_now(u)->at + unit_now(u)->i->len;
 }
 
+/* Where a relative branch that ends at page offset `next` leads. */
+static inline int64_t branch_target(const Insn *i, int64_t next)
+{
+    return next + (int32_t)i->imm;
+}
+
+/* The same of the nth instruction. */
+static inline int64_t unit_target(const Unit *u, unsigned n)
+{
+    return branch_target(u->insn[n].i, u->insn[n].at + u->insn[n].i->len);
+}
+
 /* flags.c: what happens to flags */
 bool recipe_possible(const Insn *i);
 /* The checks of the instruction in work are done: have the flags right if they matter to it or
@@ -381,6 +393,8 @@ Place stack_place(Unit *u, const Address *a);
 /* inner.c: branches that stay in the unit */
 bool inner_possible(const Insn *i); /* of that kind */
 bool falls_through(const Insn *i);  /* may control go on behind it? */
+/* Does an instruction that ends at page offset `next` call what is at `top`? */
+bool calls_near(const Insn *i, int64_t next, int64_t top);
 /* Does the instruction in front of the nth lead to it? */
 bool unit_falls_to(const Unit *u, unsigned n);
 /* The instruction behind the one in work that stands at that page offset; -1: none does. */

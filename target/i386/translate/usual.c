@@ -58,13 +58,6 @@ static void add(const Unit *u, Usual *k, unsigned max, int32_t to)
     }
 }
 
-/* Does the instruction that ends at `next` call the unit's top? */
-static bool calls_top(const Unit *u, const Insn *i, int32_t next)
-{
-    return i->op == OP_CALL && i->operand[0].kind == OPERAND_REL &&
-           next + (int64_t)(int32_t)i->imm == u->insn[0].at;
-}
-
 /* Behind a call of the top, as far as it has been decoded: is there another? */
 static void usual_behind(const Unit *u, int32_t at, unsigned max, Usual *k)
 {
@@ -78,7 +71,7 @@ static void usual_behind(const Unit *u, int32_t at, unsigned max, Usual *k)
             return;
         }
         at += b->bytes;
-        if (calls_top(u, last, at)) {
+        if (calls_near(last, at, u->insn[0].at)) {
             add(u, k, max, at);
         } else if (!falls_through(last)) {
             return;
@@ -91,7 +84,7 @@ static void usual_guess(const Unit *u, unsigned max, Usual *k)
     for (unsigned n = 0; n < u->count; n++) {
         int32_t next = u->insn[n].at + u->insn[n].i->len;
 
-        if (calls_top(u, u->insn[n].i, next)) {
+        if (calls_near(u->insn[n].i, next, u->insn[0].at)) {
             add(u, k, max, next);
             usual_behind(u, next, max, k);
         }

@@ -193,7 +193,7 @@ static int64_t branches_to(const Unit *u)
 {
     const Insn *i = unit_now(u)->i;
 
-    return inner_possible(i) ? unit_next(u) + (int64_t)(int32_t)i->imm : -1;
+    return inner_possible(i) ? unit_target(u, u->now) : -1;
 }
 
 /* Do branches in front of instruction n lead to it? */
