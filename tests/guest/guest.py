@@ -27,6 +27,8 @@ class Guest:
         self.limit = limit
         self.text = ''
         self.seen = 0
+        self.latest = self.began = time.monotonic()
+        self.before = 0
         self.process = subprocess.Popen(self.args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, pass_fds=pass_fds)
         os.set_blocking(self.process.stdout.fileno(), False)
@@ -45,11 +47,31 @@ class Guest:
         """The end of what was printed, for messages."""
         return self.text[-1500:]
 
+    def busy(self):
+        """Seconds of CPU time that the emulator has had; 0 when it is gone."""
+        try:
+            with open(f'/proc/{self.process.pid}/stat', encoding='ascii') as file:
+                fields = file.read().rsplit(')', 1)[1].split()
+        except OSError:
+            return 0
+        return sum(map(int, fields[11:13])) / os.sysconf('SC_CLK_TCK')
+
+    def lately(self):
+        """What tells a guest that stands (no CPU time) or goes round (as much as there is) from a slow one."""
+        now = time.monotonic()
+        return (f'the last output came {now - self.latest:.0f} s ago, and the emulator has had {self.busy() - self.before:.0f} s '
+                f'of CPU time in the {now - self.began:.0f} s since it was asked')
+
+    def _wait(self, limit):
+        """A wait begins; its deadline."""
+        self.began, self.before = time.monotonic(), self.busy()
+        return self.began + (limit or self.limit)
+
     def _read(self, deadline):
         """One round of reading; False at the end of the output."""
         left = deadline - time.monotonic()
         if left <= 0:
-            raise GuestError(f'nothing more within {self.limit} s; the end of the output:\n{self.tail()}')
+            raise GuestError(f'not within the limit: {self.lately()}; the end of the output:\n{self.tail()}')
         ready, _, _ = select.select([self.process.stdout], [], [], left)
         if not ready:
             return True
@@ -57,12 +79,13 @@ class Guest:
         if data == b'':
             return False
         if data:
+            self.latest = time.monotonic()
             self.text += data.decode(errors='replace').replace('\r', '')
         return True
 
     def expect(self, wanted, limit=None):
         """Wait until the text appears behind what was waited for before; returns what stood between."""
-        deadline = time.monotonic() + (limit or self.limit)
+        deadline = self._wait(limit)
         while True:
             at = self.text.find(wanted, self.seen)
             if at >= 0:
@@ -85,7 +108,7 @@ class Guest:
 
     def end(self, limit=None):
         """Wait for the process to end by itself; returns its exit status."""
-        deadline = time.monotonic() + (limit or self.limit)
+        deadline = self._wait(limit)
         while self._read(deadline):
             pass
         return self.process.wait(timeout=max(1, deadline - time.monotonic()))
