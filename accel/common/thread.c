@@ -98,14 +98,28 @@ static void timer_ready(VcpuThread *t)
     event._sigev_un._tid = syscall(SYS_gettid);
     t->has_timer = !timer_create(CLOCK_MONOTONIC, &event, &t->timer);
     t->armed = -1;
+    t->awaited = -1;
     prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+}
+
+/* On its thread: when is the earliest timer due? Whoever sets one that is due sooner kicks
+ * (clock_changed()), or is seen here. */
+static int64_t await(Vcpu *cpu)
+{
+    int64_t next;
+
+    do {
+        next = clock_next(cpu->clock);
+        cpu->thread->awaited = next;
+    } while (clock_next(cpu->clock) != next);
+    return next;
 }
 
 /* On its thread: the signal comes when the earliest timer is due. */
 static void arm(Vcpu *cpu)
 {
     VcpuThread *t = cpu->thread;
-    int64_t next = clock_next(cpu->clock), due = next < 0 ? -1 : clock_to_host(cpu->clock, next);
+    int64_t next = await(cpu), due = next < 0 ? -1 : clock_to_host(cpu->clock, next);
 
     if (next < 0 || next == t->armed || due < 0) {
         return; /* one that comes for nothing does no harm */
@@ -118,15 +132,15 @@ static void arm(Vcpu *cpu)
 static void clock_changed(void *opaque)
 {
     Vcpu *cpu = opaque;
-    int64_t next = clock_next(cpu->clock), armed;
+    int64_t next = clock_next(cpu->clock), awaited;
 
     if (!cpu->thread) { /* it ended with an engine: the next one looks by itself */
         return;
     }
-    armed = cpu->thread->armed;
+    awaited = cpu->thread->awaited;
     if (current == cpu) {
         arm(cpu);
-    } else if (next >= 0 && (armed < 0 || next < armed)) {
+    } else if (next >= 0 && (awaited < 0 || next < awaited)) {
         vcpu_kick(cpu);
     }
 }
@@ -357,7 +371,7 @@ static void once(Vcpu *cpu)
     vcpu_run_posted(cpu);
     take_events(cpu);
     if (asleep(cpu)) {
-        int64_t next = clock_next(cpu->clock);
+        int64_t next = await(cpu);
 
         sleep_on(t, seen, next < 0 ? -1 : clock_to_host(cpu->clock, next));
         return;

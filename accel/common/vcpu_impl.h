@@ -38,7 +38,8 @@ typedef struct VcpuThread {
     bool fresh;    /* nobody has waited yet until it is parked; the event loop's */
     timer_t timer;
     bool has_timer;
-    _Atomic int64_t armed; /* time of cpu->clock for which the timer is set; -1: none */
+    int64_t armed;           /* its own: time of cpu->clock for which `timer` is set; -1: none */
+    _Atomic int64_t awaited; /* ... at which it looks again by itself; -1: it does not         */
 } VcpuThread;
 
 World *world(Machine *m); /* NULL: there has never been a vCPU */
