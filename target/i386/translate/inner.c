@@ -19,6 +19,19 @@ bool falls_through(const Insn *i)
             i->op == OP_JCXZ || i->op == OP_LOOP || i->op == OP_LOOPE || i->op == OP_LOOPNE);
 }
 
+bool unit_far(const Unit *u)
+{
+    const Insn *i = unit_now(u)->i;
+    int64_t at = 0;
+
+    if (i->base == REG_IP) {
+        at = unit_next(u) + (int64_t)i->disp;
+    } else if (i->operand[0].kind == OPERAND_REL) {
+        at = unit_target(u, u->now);
+    }
+    return u->code64 && at != (int32_t)at;
+}
+
 bool calls_near(const Insn *i, int64_t next, int64_t top)
 {
     return i->op == OP_CALL && i->operand[0].kind == OPERAND_REL && branch_target(i, next) == top;

@@ -18,6 +18,14 @@ GUEST(writes, ".code64\n 1: call 2f\n add %ebx, %eax\n incb 0x11000\n dec %ecx\n
               " .org writes + 0xffd\n 2: mov $0x11, %ebx\n ret");
 GUEST(jumps, ".code64\n 1: add $2, %eax\n jmp 2f\n .org jumps + 0xfee\n 3: dec %ecx\n jnz 1b\n hlt\n"
              " .org jumps + 0xffc\n 2: lea 0x12345678(%rbx), %rbx\n jmp 3b");
+GUEST(reads_up, ".code64\n .org reads_up + 0xf00\n .byte 0x48, 0x8d, 5\n .long 0x7fffff00\n mov %rax, %rbx\n"
+                " .byte 0x48, 0x8b, 5\n .long 0x7fffff00\n hlt");
+/* To 0xef5 of a page 2 GB on; at first where the test says. */
+#define UP(name, text) \
+    GUEST(name, ".code64\n jmp *%rax\n .org " #name " + 0xef5, 0x90\n 1: hlt\n .org " #name " + 0xff0, 0x90\n " text)
+UP(jumps_up, ".byte 0xe9\n .long 0x7fffff00");
+UP(calls_up, ".byte 0xe8\n .long 0x7fffff00");
+UP(branches_up, ".byte 0x0f, 0x85\n .long 0x7ffffeff");
 GUEST(pushes, ".code64\n 1: push %rax\n push %rbx\n lea 1(%rdx), %rdx\n push $5\n push %rcx\n"
               " pop %rsi\n pop %rdi\n cmp $5, %rdi\n pop %rbx\n pop %rax\n dec %ecx\n jnz 1b\n hlt");
 /* The translator asks what follows the page; the guest does not. */
@@ -213,5 +221,64 @@ TEST("translate: a loop by a page's end, behind which there is none, leaves CR2 
     map_second(b, 0);
     check(bare_run(b), RT_HALT);
     check(b->c->s.gpr[R_AX], 1000);
+    bare_free(b);
+}
+
+static void run_at(BareCpu *b, uint64_t rip)
+{
+    b->c->s.activity = CPU_RUNNING;
+    b->c->s.rip = rip;
+    b->c->s.gpr[R_SP] = BARE_STACK;
+    bare_run(b);
+}
+
+/* RAM lies here, 2 GB on, and 2 GB in front. */
+static BareCpu *three_times(const uint8_t *code, const uint8_t *end, uint64_t here)
+{
+    BareCpu *b = loaded(code, end, 0);
+    uint64_t *pdpt = (uint64_t *)(b->ram + BARE_SMALL) + (here >> 30) % 512;
+
+    bare_map_small(b, here, 0);
+    pdpt[2] = pdpt[-2] = pdpt[0];
+    return b;
+}
+
+/* The jump table knows what lies in front. */
+static void run_up(const uint8_t *code, const uint8_t *end, uint64_t pushed)
+{
+    const uint64_t here = 0x555555400000, gb = 1 << 30;
+    BareCpu *b = three_times(code, end, here);
+
+    for (unsigned n = 0; n < 3; n++) {
+        b->c->s.gpr[R_AX] = here - 2 * gb + BARE_CODE + 0xef5;
+        run_at(b, here + BARE_CODE);
+        check(b->c->s.rip, here - 2 * gb + BARE_CODE + 0xef6);
+        run_at(b, here + BARE_CODE + 0xff0);
+        check(bare_fault(b), -1);
+        check(b->c->s.rip, here + 2 * gb + BARE_CODE + 0xef6);
+        check(b->c->s.gpr[R_SP], BARE_STACK - pushed);
+    }
+    bare_free(b);
+}
+
+TEST("translate: branches by so nearly 2 GB that they lead farther from the page's beginning")
+{
+    run_up(jumps_up, jumps_up_end, 0);
+    run_up(calls_up, calls_up_end, 8);
+    run_up(branches_up, branches_up_end, 0);
+}
+
+TEST(
+    "translate: operands so nearly 2 GB behind rip that they are farther from the page's beginning")
+{
+    const uint64_t here = 0x555555400000, next = here + BARE_CODE + 0xf07;
+    BareCpu *b = three_times(reads_up, reads_up_end, here);
+
+    for (unsigned n = 0; n < 2; n++) {
+        run_at(b, next - 7);
+        check(bare_fault(b), -1);
+        check(b->c->s.gpr[R_BX], next + 0x7fffff00);
+        check(b->c->s.gpr[R_AX], *(uint64_t *)(b->ram + BARE_CODE + 0xe11));
+    }
     bare_free(b);
 }

@@ -112,6 +112,9 @@ static void add_stack_accesses(Unit *u, const Knowledge *k, const Insn *i)
 
 bool share_accesses(Unit *u, const Knowledge *k, const Insn *i)
 {
+    if (unit_far(u)) {
+        return false;
+    }
     if (does_nothing(i) || i->op == OP_JCC || i->op == OP_LEA) {
         return true;
     }

@@ -28,8 +28,8 @@ static bool emit_insn(Unit *u)
     const Insn *i = unit_now(u)->i;
     bool ends = false;
 
-    if (i->run == run_undefined ||
-        i->run == run_too_long) { /* there is none, or the model lacks it: its row says nothing */
+    /* There is none, or the model lacks it: its row says nothing. Or it is the interpreter's. */
+    if (i->run == run_undefined || i->run == run_too_long || unit_far(u)) {
         emit_one(u);
         return false;
     }

@@ -393,6 +393,9 @@ Place stack_place(Unit *u, const Address *a);
 /* inner.c: branches that stay in the unit */
 bool inner_possible(const Insn *i); /* of that kind */
 bool falls_through(const Insn *i);  /* may control go on behind it? */
+/* Does the instruction in work name a place, by rip, that is farther from the page's beginning than
+ * 32 bits say? Then it is the interpreter's, and the unit ends. */
+bool unit_far(const Unit *u);
 /* Does an instruction that ends at page offset `next` call what is at `top`? */
 bool calls_near(const Insn *i, int64_t next, int64_t top);
 /* Does the instruction in front of the nth lead to it? */
