@@ -117,7 +117,7 @@ void emit_jcc(Unit *u, const Insn *i)
 {
     Emit *e = &u->e;
     Inner *inner;
-    int32_t at = unit_next(u) + (int32_t)i->imm;
+    int32_t at = unit_target(u, u->now);
 
     if (u->strip.wanted && strip_inside(u, i)) {
         return;
@@ -180,7 +180,7 @@ void emit_count_branch(Unit *u, const Insn *i)
     } else if (i->op != OP_LOOP) {
         other = jcc32(e, i->op == OP_LOOPE ? CC_OF_LOOPE : CC_OF_LOOPNE);
     }
-    emit_go_branch(u, unit_next(u) + (int32_t)i->imm);
+    emit_go_branch(u, unit_target(u, u->now));
     if (loops) {
         fill8(e, zero);
     }
@@ -263,7 +263,7 @@ static void emit_call_target(Unit *u, const Insn *i)
 {
     switch (i->operand[0].kind) {
     case OPERAND_REL:
-        emit_target(u, unit_next(u) + (int32_t)i->imm, SCRATCH_A);
+        emit_target(u, unit_target(u, u->now), SCRATCH_A);
         break;
     case OPERAND_MEM:
         load_gs(&u->e, SCRATCH_A, CPU_AT(jump_rip));
@@ -366,7 +366,7 @@ static void emit_call_far(Unit *u, const Insn *i)
 
 static void emit_call_near(Unit *u, const Insn *i)
 {
-    int32_t at = unit_next(u) + (int32_t)i->imm;
+    int32_t at = unit_target(u, u->now);
 
     if (i->operand[0].kind == OPERAND_REL && in_page(u, at)) {
         emit_push_return(u, 0, -1);
@@ -433,7 +433,7 @@ bool emit_branch(Unit *u, bool *ends)
     case OP_LOOP:
     case OP_LOOPE:
     case OP_LOOPNE:
-        if (u->code64 && !in_page(u, unit_next(u) + (int32_t)i->imm)) {
+        if (u->code64 && !in_page(u, unit_target(u, u->now))) {
             return false; /* it counts only if its target can be */
         }
         /* fall through */
@@ -446,7 +446,7 @@ bool emit_branch(Unit *u, bool *ends)
         if (relative && emit_inner_jump(u, ends)) {
             u->undisturbed = true;
         } else if (relative) {
-            emit_go_branch(u, unit_next(u) + (int32_t)i->imm);
+            emit_go_branch(u, unit_target(u, u->now));
         } else {
             emit_target_operand(u, i);
             emit_usual(u, 0);

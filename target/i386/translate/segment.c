@@ -310,7 +310,7 @@ static void call_known(Unit *u, const Insn *i)
 
 static void call_based(Unit *u, const Insn *i)
 {
-    int32_t at = unit_next(u) + (int32_t)i->imm;
+    int32_t at = unit_target(u, u->now);
 
     if (i->operand[0].kind != OPERAND_REL) {
         target_based(u, i);
@@ -330,7 +330,7 @@ static void call_based(Unit *u, const Insn *i)
 
 static void jmp_based(Unit *u, const Insn *i)
 {
-    int32_t at = unit_next(u) + (int32_t)i->imm;
+    int32_t at = unit_target(u, u->now);
 
     flags_settle(u, true);
     if (i->operand[0].kind != OPERAND_REL) {
@@ -363,7 +363,7 @@ bool emit_branch_based(Unit *u, bool *ends)
     switch (i->op) {
     case OP_JCC:
         flags_settle(u, true);
-        jcc_based(u, i, unit_next(u) + (int32_t)i->imm);
+        jcc_based(u, i, unit_target(u, u->now));
         *ends = false;
         return true;
     case OP_JCXZ:
@@ -371,7 +371,7 @@ bool emit_branch_based(Unit *u, bool *ends)
     case OP_LOOPE:
     case OP_LOOPNE:
         *ends = false;
-        if (!may_link(u, i, unit_next(u) + (int32_t)i->imm)) {
+        if (!may_link(u, i, unit_target(u, u->now))) {
             return false;
         }
         emit_count_branch(u, i);
