@@ -119,10 +119,11 @@ def initramfs(binary, folder, extra=()):
 
 def outer_args(kernel, ramdisk, smp):
     """QEMU's command line. On a busy host QEMU's 8254 comes too late for the kernel's check of it, which then panics
-    ("IO-APIC + timer doesn't work!"); any panic ends QEMU, so nobody waits for a prompt behind one."""
+    ("IO-APIC + timer doesn't work!"); any panic ends QEMU, so nobody waits for a prompt behind one. Its tick is periodic: with one that is
+    set anew each time, one boot of some twenty stood still in one vCPU's loop, and the kernel did not give the other its turn until a key was hit."""
     return ['-accel', 'tcg', '-cpu', 'max', '-m', '2G', '-smp', str(smp), '-nodefaults', '-nographic',
             '-no-reboot', '-serial', 'stdio', '-monitor', 'none', '-kernel', kernel, '-initrd', ramdisk, '-append',
-            'console=ttyS0 quiet mitigations=off tsc=reliable no_timer_check panic=-1']
+            'console=ttyS0 quiet mitigations=off tsc=reliable no_timer_check nohz=off highres=off panic=-1']
 
 
 class Outer(Guest):
