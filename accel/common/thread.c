@@ -508,9 +508,10 @@ static bool stands(Vcpu *cpu, bool prepared)
 {
     World *w = world(cpu->dev.machine);
     VcpuThread *t = cpu->thread;
+    bool yes;
 
     pthread_mutex_lock(&w->mutex);
-    bool yes = t && t->parked && cpu->events & VCPU_STOP && t->prepared == prepared;
+    yes = t && t->parked && cpu->events & VCPU_STOP && t->prepared == prepared;
     pthread_mutex_unlock(&w->mutex);
     return yes;
 }

@@ -202,10 +202,10 @@ void kvm_pull(Vcpu *cpu, uint32_t sections)
         cpu_mode_changed(cpu_rt(cpu)); /* for disassembly: which kind of code it is */
     }
     cpu->stale &= ~want;
-    if (sections == X86_ALL && vcpu_current() == cpu) {
-        kvm_coalesce_flush(cpu);
-    }
     if (sections == X86_ALL) {
+        if (vcpu_current() == cpu) {
+            kvm_coalesce_flush(cpu);
+        }
         clock_hold(kvm_of(cpu), true);
         c->parked = true;
         cpu->changed |= X86_EVENTS;

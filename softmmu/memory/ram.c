@@ -178,16 +178,15 @@ void ram_mark(Ram *ram, uint64_t at, size_t n)
 
 void ram_written(Ram *ram, uint64_t at, size_t n)
 {
-    CodeHits unmapped = 0, *hits = ram->memory ? &ram->memory->code_hits : &unmapped;
-
     if (n) {
         ram_mark(ram, at, n);
     }
-    for (size_t done = 0, step; done < n; done += step) { /* code decoded from there is stale */
+    /* Code decoded from there is stale; none is of what was never mapped. */
+    for (size_t done = 0, step; ram->memory && done < n; done += step) {
         unsigned offset = (at + done) % PAGE;
 
         step = MIN(n - done, PAGE - offset);
-        code_written(&ram->code[(at + done) / PAGE], hits, offset, step);
+        code_written(&ram->code[(at + done) / PAGE], &ram->memory->code_hits, offset, step);
     }
 }
 

@@ -23,12 +23,10 @@ typedef struct RtHost {
     /* RAM was written: mark it for display and migration. Stays inside. */
     void (*dirty)(Cpu *c, const PhysPage *page, unsigned offset, unsigned size);
 
-    /* A page at that host address gets decoded code: no vCPU may have a write tag for
-     * it. leaves. */
+    /* A page at that host address gets decoded code: nobody may have a write tag for it. leaves. */
     void (*code_page)(Cpu *c, const uint8_t *host);
 
-    /* A locked access that crosses pages or hits a device: fn runs with the world
-     * stopped. leaves. */
+    /* A locked access that crosses pages or hits a device: fn runs, the world stopped. leaves. */
     void (*exclusive)(Cpu *c, void (*fn)(Cpu *c, void *opaque), void *opaque);
 
     /* LAPIC registers behind MSRs (0x1b, 0x6e0, 0x800 to 0x8ff) and CR8. leaves. false: #GP. */
@@ -37,8 +35,7 @@ typedef struct RtHost {
     uint8_t (*tpr)(Cpu *c);
     void (*set_tpr)(Cpu *c, uint8_t tpr);
 
-    /* Paravirtual registers (pv.h); false: #GP. refresh: the TSC jumped. leaves. NULL:
-     * none there. */
+    /* Paravirtual registers (pv.h); false: #GP. refresh: the TSC jumped. leaves. NULL: none. */
     bool (*pv_msr_read)(Cpu *c, uint32_t index, uint64_t *value);
     bool (*pv_msr_write)(Cpu *c, uint32_t index, uint64_t value);
     void (*pv_refresh)(Cpu *c);

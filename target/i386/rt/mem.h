@@ -47,6 +47,8 @@ uint64_t mem_fetch_address(Cpu *c, uint64_t linear, bool *global);
 
 /* ---- the TLB: on the vCPU's own thread, or with the world stopped ---- */
 
+/* May the page be written without telling anyone from now on? Not where code was decoded. */
+bool page_quiet(Cpu *c, const PhysPage *p);
 void tlb_init(Cpu *c);  /* tags that nothing has, in zeroed memory                          */
 void tlb_flush(Cpu *c); /* everything, global pages too                                     */
 /* What was derived from the tables is kept, but CR0.WP, CR4.SMAP, PKRU ... give other rights. */

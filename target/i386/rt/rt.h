@@ -77,9 +77,6 @@ static inline void code_heed(Cpu *c)
     }
 }
 
-/* May the page be written without telling anyone from now on? Not where code was decoded. */
-bool page_quiet(Cpu *c, const PhysPage *p);
-
 /* May the loop go on although block_break is set? Then it is cleared. */
 bool rt_ordinary(Cpu *c);
 
